@@ -1,0 +1,1 @@
+"""Prepared data sets, the collaborative graph, training windows and negatives."""

@@ -1,0 +1,97 @@
+"""A prepared data set in memory (docs/data.md)."""
+
+import os
+import zipfile
+from typing import NamedTuple
+
+import numpy as np
+
+from katrec_common import files
+from katrec_common.command_line import UserError
+
+
+class Dataset(NamedTuple):
+    """What `python -m preprocess` wrote.
+
+    Attributes:
+      name: the data set's name.
+      offsets: int64[users + 1]; user u's training items are items[offsets[u]:offsets[u + 1]], oldest first.
+      items: int32[training interactions].
+      valid, test: int32[users], the held-out items, −1 for a user without.
+      triplets: int32[triplets, 3], head, relation, tail; entities 0 … num_items − 1 are the items.
+      num_items, num_entities, num_relations: sizes; entities include the items.
+      checksums: SHA-256 of each prepared file.
+    """
+
+    name: str
+    offsets: np.ndarray
+    items: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+    triplets: np.ndarray
+    num_items: int
+    num_entities: int
+    num_relations: int
+    checksums: dict
+
+    @property
+    def num_users(self):
+        return len(self.valid)
+
+    def histories(self, split):
+        """Returns what a model may read to predict the held-out items of `split`: offsets and items.
+
+        Args:
+          split: "valid" (the training items) or "test" (the training items and the validation item).
+        """
+        if split == "valid":
+            return self.offsets, self.items
+        held = self.valid >= 0
+        ends = self.offsets[1:][held]
+        offsets = self.offsets + np.concatenate([[0], np.cumsum(held)])
+        return offsets, np.insert(self.items, ends, self.valid[held])
+
+    def interactions(self):
+        """Returns all interactions, held out or not: the arrays user, item."""
+        users = np.repeat(np.arange(self.num_users), np.diff(self.offsets))
+        held = np.flatnonzero(self.valid >= 0)
+        return (
+            np.concatenate([users, held, held]),
+            np.concatenate([self.items, self.valid[held], self.test[held]]),
+        )
+
+
+def load(datasets_dir, name):
+    """Reads `datasets_dir`/`name`.
+
+    Raises:
+      UserError: the data set is not prepared, or its files do not fit together.
+    """
+    folder = os.path.join(datasets_dir, name)
+    manifest_path = os.path.join(folder, "manifest.json")
+    if not os.path.exists(manifest_path):
+        raise UserError(f"{folder}: no prepared data set; run: python -m preprocess --dataset={name}")
+    manifest = files.read_json(manifest_path)
+    statistics = files.read_json(os.path.join(folder, "statistics.json"))
+    sequences = _arrays(os.path.join(folder, "interactions.npz"))
+    triplets = _arrays(os.path.join(folder, "triplets.npz"))["triplets"]
+    dataset = Dataset(
+        name=name, triplets=triplets, num_items=statistics["items"],
+        num_entities=statistics["items"] + statistics["entities"], num_relations=statistics["relations"],
+        checksums=manifest["outputs"], **sequences,
+    )
+    fits = (
+        dataset.num_users == statistics["users"] == len(dataset.offsets) - 1
+        and len(triplets) == statistics["triplets"] and dataset.items.max(initial=0) < dataset.num_items
+    )
+    if not fits:
+        raise UserError(f"{folder}: the files do not fit together; prepare the data set again")
+    return dataset
+
+
+def _arrays(path):
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: cannot be read ({error}); prepare the data set again") from None

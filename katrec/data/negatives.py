@@ -1,0 +1,100 @@
+"""Negatives: broken triplets for Eq. 1 and the items that evaluation ranks the target among."""
+
+import numpy as np
+
+from katrec.data.collaborative_graph import edge_keys
+
+
+class TripletSampler:
+    """Draws (h, r, t) ∈ 𝒢 uniformly and for each a t′, uniform over all nodes, with (h, r, t′) ∉ 𝒢 (Section 3.4).
+
+    Args:
+      graph: `CollaborativeGraph`.
+
+    Raises:
+      ValueError: some head is joined to every node by one relation, so that it has no t′.
+    """
+
+    def __init__(self, graph):
+        self.graph = graph
+        self.keys = edge_keys(graph.heads, graph.relations, graph.tails, graph.num_nodes, graph.num_relations)
+        pairs, counts = np.unique(self.keys // graph.num_nodes, return_counts=True)
+        if len(pairs) and counts.max() == graph.num_nodes:
+            raise ValueError(f"node {pairs[counts.argmax()] // graph.num_relations} is joined to every node")
+
+    def sample(self, generator, size):
+        """Returns int32[size, 4], columns h, r, t, t′, drawn with a `numpy.random.Generator`."""
+        graph = self.graph
+        edges = generator.integers(len(self.keys), size=size)
+        heads, relations = graph.heads[edges], graph.relations[edges]
+        broken = np.empty(size, np.int32)
+        pending = np.arange(size)
+        while len(pending):
+            broken[pending] = generator.integers(graph.num_nodes, size=len(pending))
+            pending = pending[self.contains(heads[pending], relations[pending], broken[pending])]
+        return np.stack([heads, relations, graph.tails[edges], broken], axis=1)
+
+    def contains(self, heads, relations, tails):
+        """Returns bool[n]: is (h, r, t) an edge of 𝒢?"""
+        keys = edge_keys(heads, relations, tails, self.graph.num_nodes, self.graph.num_relations)
+        places = np.searchsorted(self.keys, keys)
+        return self.keys[np.minimum(places, len(self.keys) - 1)] == keys
+
+
+def item_negatives(users, items, num_users, num_items, count, generator):
+    """Draws for each user distinct items, uniform over those outside the user's history.
+
+    A user with fewer than `count` such items gets all of them.
+
+    Args:
+      users, items: int[n]; every interaction of every user, held out or not; repeats are allowed.
+      num_users, num_items: sizes.
+      count: negatives a user.
+      generator: `numpy.random.Generator`.
+
+    Returns:
+      int32[num_users, count], filled up with −1.
+    """
+    seen = np.unique(users.astype(np.int64) * num_items + items)
+    seen_users, seen_items = seen // num_items, seen % num_items
+    sizes = np.bincount(seen_users, minlength=num_users)
+    ranks = _distinct(num_items - sizes, count, generator)
+    # The j-th item outside a sorted history h_0 < h_1 < … is j + |{i : h_i − i ≤ j}|.
+    starts = np.cumsum(sizes) - sizes
+    gaps = seen_items - (np.arange(len(seen)) - starts[seen_users])
+    row = np.arange(num_users)[:, None] * (num_items + 1)
+    below = np.searchsorted(gaps + seen_users * (num_items + 1), np.maximum(ranks, 0) + row, side="right")
+    return np.where(ranks >= 0, ranks + below - starts[:, None], -1).astype(np.int32)
+
+
+def _distinct(sizes, count, generator):
+    """Returns int64[n, count]: in row i distinct numbers below sizes[i], as many as there are, then −1."""
+    drawn = np.full((len(sizes), count), -1)
+    few = sizes < 4 * count
+    # Rejection would be slow for these: take the first columns of a random order instead.
+    widest = max(int(sizes[few].max(initial=0)), count)
+    for rows in np.array_split(np.flatnonzero(few), max(1, few.sum() * widest // (1 << 24))):
+        noise = generator.random((len(rows), widest))
+        noise[np.arange(widest) >= sizes[rows, None]] = 2
+        order = np.argsort(noise, axis=1)[:, :count]
+        drawn[rows] = np.where(np.arange(count) < sizes[rows, None], order, -1)
+    many = np.flatnonzero(~few)
+    numbers = generator.integers(sizes[many, None], size=(len(many), count))
+    pending = np.ones(len(many), bool)
+    while pending.any():
+        rows = np.flatnonzero(pending)
+        repeated = _repeats(numbers[rows])
+        pending[rows] = repeated.any(axis=1)
+        row, column = np.nonzero(repeated)
+        numbers[rows[row], column] = generator.integers(sizes[many[rows[row]]])
+    drawn[many] = numbers
+    return drawn
+
+
+def _repeats(numbers):
+    """Returns which entries stand earlier in their row already."""
+    order = np.argsort(numbers, axis=1, kind="stable")
+    ordered = np.take_along_axis(numbers, order, axis=1)
+    repeated = np.zeros(numbers.shape, bool)
+    np.put_along_axis(repeated, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
+    return repeated

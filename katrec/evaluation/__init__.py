@@ -1,0 +1,1 @@
+"""Metrics and rankings (Section 4.2.1)."""

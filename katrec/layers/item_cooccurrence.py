@@ -1,0 +1,90 @@
+"""The output layer (Section 3.3.3): fused item embeddings and the next item's scores."""
+
+import tensorflow as tf
+
+from katrec.layers.initializers import embedding_initializer
+
+ACTIVATIONS = {"gelu": tf.nn.gelu, "leaky_relu": tf.nn.leaky_relu}
+
+
+class ItemCooccurrence(tf.keras.layers.Layer):
+    """Fuses the item embeddings of both modules (Section 3.3.3).
+
+        Ê = σ((V* ‖ E*) Ŵ + b̂)
+
+    Args:
+      activation: σ, "gelu" or "leaky_relu".
+
+    Input: V*, the sequential module's item embeddings, and E*, the knowledge graph's, both float[|I|, q].
+    Output: Ê, float[|I|, q].
+
+    Raises:
+      ValueError: another activation.
+    """
+
+    def __init__(self, activation="gelu", **kwargs):
+        super().__init__(**kwargs)
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"the activation is {activation!r}, it must be one of {sorted(ACTIVATIONS)}")
+        self.activation = activation
+
+    def build(self, input_shape):
+        q = input_shape[1][-1]
+        self.kernel = self.add_weight(
+            name="kernel", shape=(input_shape[0][-1] + q, q), initializer=embedding_initializer()
+        )
+        self.bias = self.add_weight(name="bias", shape=(q,), initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return ACTIVATIONS[self.activation](tf.concat(inputs, axis=-1) @ self.kernel + self.bias)
+
+    def get_config(self):
+        return {**super().get_config(), "activation": self.activation}
+
+
+class NextItemHead(tf.keras.layers.Layer):
+    """The vectors whose products with the item embeddings are the next item's scores (Section 3.3.3).
+
+        P(I) = softmax(GELU(v W_P + b_P) Êᵀ + b_O)
+
+    `call` gives GELU(v W_P + b_P), `logits` the softmax's argument, so that a caller may score some items only.
+
+    Args:
+      num_items: |I|.
+      output_dim: q, the size of the item embeddings.
+      layer_norm: a layer norm after the GELU, as BERT's output head has.
+
+    Input: hidden states v⁽ᴹ⁾, float[n, c].
+    Output: float[n, q].
+    """
+
+    def __init__(self, num_items, output_dim, layer_norm=True, **kwargs):
+        super().__init__(**kwargs)
+        self.num_items = num_items
+        self.output_dim = output_dim
+        self.layer_norm = layer_norm
+        self.transform = tf.keras.layers.Dense(
+            output_dim, activation=tf.nn.gelu, kernel_initializer=embedding_initializer(), name="transform"
+        )
+        self.norm = tf.keras.layers.LayerNormalization(epsilon=1e-12, name="norm") if layer_norm else None
+
+    def build(self, input_shape):
+        self.bias = self.add_weight(name="bias", shape=(self.num_items,), initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, hidden):
+        vectors = self.transform(hidden)
+        return self.norm(vectors) if self.layer_norm else vectors
+
+    def logits(self, vectors, items):
+        """Returns vectors Êᵀ + b_O, float[n, |I|], of `vectors` float[n, q] and Ê float[|I|, q]."""
+        return tf.matmul(vectors, items, transpose_b=True) + self.bias
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_items": self.num_items,
+            "output_dim": self.output_dim,
+            "layer_norm": self.layer_norm,
+        }

@@ -1,0 +1,50 @@
+"""Positional embedding (Section 3.3.1)."""
+
+import numpy as np
+import tensorflow as tf
+
+from katrec.layers.initializers import embedding_initializer
+
+
+class PositionalEmbedding(tf.keras.layers.Layer):
+    """v_i⁽⁰⁾ = e_i* + p_i (Section 3.3.1).
+
+    Sequences end at position T, so a batch of width w ≤ T reads the last w rows of P ∈ ℝ^{T×q}.
+
+    Args:
+      max_length: T.
+      kind: "learned", or "sinusoidal" (Vaswani et al. 2017, Section 3.5).
+
+    Input: item embeddings float[B, w, q], oldest first, the newest at w − 1.
+    Output: float[B, w, q].
+
+    Raises:
+      ValueError: another kind.
+    """
+
+    def __init__(self, max_length, kind="learned", **kwargs):
+        super().__init__(**kwargs)
+        if kind not in ("learned", "sinusoidal"):
+            raise ValueError(f"kind is {kind!r}, it must be 'learned' or 'sinusoidal'")
+        self.max_length = max_length
+        self.kind = kind
+
+    def build(self, input_shape):
+        shape = (self.max_length, input_shape[-1])
+        if self.kind == "learned":
+            self.table = self.add_weight(name="P", shape=shape, initializer=embedding_initializer())
+        else:
+            self.table = tf.constant(sinusoids(*shape), tf.float32)
+        super().build(input_shape)
+
+    def call(self, x):
+        return x + self.table[self.max_length - tf.shape(x)[1]:]
+
+    def get_config(self):
+        return {**super().get_config(), "max_length": self.max_length, "kind": self.kind}
+
+
+def sinusoids(length, dim):
+    """Returns float[length, dim]: columns 2i and 2i + 1 are sin and cos of position / 10000^{2i / dim}."""
+    angles = np.arange(length)[:, None] / 10000.0 ** (2 * (np.arange(dim) // 2) / dim)
+    return np.where(np.arange(dim) % 2 == 0, np.sin(angles), np.cos(angles))

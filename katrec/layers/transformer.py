@@ -1,0 +1,78 @@
+"""The bidirectional transformer layer (Section 3.3.2)."""
+
+import tensorflow as tf
+
+from katrec.layers.initializers import embedding_initializer
+from katrec.layers.seeded_dropout import SeededDropout, fold
+
+MASKED_LOGIT = -1e9
+
+
+class TransformerLayer(tf.keras.layers.Layer):
+    """Multi-head self-attention and a position-wise feed-forward network, each with residual and layer norm after it.
+
+        H_j = softmax((V W_j^Q)(V W_j^K)ᵀ / √(q/k)) V W_j^V,   MH(V) = [H_1 ‖ … ‖ H_k] W^O
+        FF(x) = GELU(x W¹ + b¹) W² + b²
+        A = LN(V + Dropout(MH(V))),   output = LN(A + Dropout(FF(A)))
+
+    Args:
+      num_heads: k; it divides q.
+      hidden_dropout: dropout rate of both sublayers' outputs.
+      attention_dropout: dropout rate of the attention weights.
+
+    Input: V, float[B, T, q]; `mask`, bool[B, T], false at padding, which no position attends; `seed`, int32[2], or
+      None at inference.
+    Output: float[B, T, q]; with `return_attention` also the weights, float[B, k, T, T] (query, then key).
+
+    Raises:
+      ValueError: k does not divide q.
+    """
+
+    def __init__(self, num_heads=2, hidden_dropout=0.1, attention_dropout=0.1, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.hidden_dropout = hidden_dropout
+        self.attention_dropout = attention_dropout
+        self.hidden_dropout_layer = SeededDropout(hidden_dropout)
+        self.attention_dropout_layer = SeededDropout(attention_dropout)
+
+    def build(self, input_shape):
+        q = input_shape[-1]
+        if q % self.num_heads:
+            raise ValueError(f"{self.num_heads} heads do not divide the hidden size {q}")
+        self.head_dim = q // self.num_heads
+
+        def dense(units, name, **kwargs):
+            return tf.keras.layers.Dense(units, kernel_initializer=embedding_initializer(), name=name, **kwargs)
+
+        self.query_key_value = dense(3 * q, "query_key_value", use_bias=False)
+        self.output_projection = dense(q, "output", use_bias=False)
+        self.inner = dense(4 * q, "inner", activation=tf.nn.gelu)
+        self.outer = dense(q, "outer")
+        self.attention_norm = tf.keras.layers.LayerNormalization(epsilon=1e-12, name="attention_norm")
+        self.output_norm = tf.keras.layers.LayerNormalization(epsilon=1e-12, name="output_norm")
+        super().build(input_shape)
+
+    def call(self, x, mask, seed=None, return_attention=False):
+        attended, weights = self._attend(x, mask, fold(seed, 0))
+        x = self.attention_norm(x + self.hidden_dropout_layer(attended, seed=fold(seed, 1)))
+        x = self.output_norm(x + self.hidden_dropout_layer(self.outer(self.inner(x)), seed=fold(seed, 2)))
+        return (x, weights) if return_attention else x
+
+    def _attend(self, x, mask, seed):
+        batch, length = tf.shape(x)[0], tf.shape(x)[1]
+        heads = tf.reshape(self.query_key_value(x), [batch, length, 3, self.num_heads, self.head_dim])
+        query, key, value = tf.unstack(tf.transpose(heads, [2, 0, 3, 1, 4]), num=3)
+        logits = tf.matmul(query * self.head_dim ** -0.5, key, transpose_b=True)
+        logits += tf.where(mask, 0.0, MASKED_LOGIT)[:, None, None, :]
+        weights = tf.nn.softmax(logits)
+        heads = tf.transpose(self.attention_dropout_layer(weights, seed=seed) @ value, [0, 2, 1, 3])
+        return self.output_projection(tf.reshape(heads, tf.shape(x))), weights
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "hidden_dropout": self.hidden_dropout,
+            "attention_dropout": self.attention_dropout,
+        }

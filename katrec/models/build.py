@@ -1,0 +1,28 @@
+"""From settings to a model with all its variables."""
+
+import tensorflow as tf
+
+from katrec.data import collaborative_graph
+from katrec.models.bert4rec import BERT4Rec
+from katrec.models.katrec import KATRec
+
+
+def build(config, dataset):
+    """Returns the model that `config` names, all variables made, initial values drawn from `config.seed`.
+
+    Args:
+      config: a run's settings (`katrec.settings`).
+      dataset: `Dataset`.
+
+    Returns:
+      The model, and its `CollaborativeGraph`, or None for a model without.
+    """
+    tf.keras.utils.set_random_seed(config.seed)
+    if config.model == "katrec":
+        graph = collaborative_graph.build(dataset)
+        model = KATRec(graph, dataset.num_items, dataset.num_entities, config)
+    else:
+        graph = None
+        model = BERT4Rec(dataset.num_items, config)
+    model((tf.zeros([1, 1], tf.int32), tf.zeros([1], tf.int32)))
+    return model, graph

@@ -1,0 +1,120 @@
+"""KATRec (Section 3): a bidirectional transformer over a knowledge graph's item embeddings."""
+
+import tensorflow as tf
+
+from katrec.layers import (
+    EgoNetworkAttention,
+    EgoNetworks,
+    ItemCooccurrence,
+    KnowledgeGraphEncoder,
+    TransR,
+    embedding_initializer,
+)
+from katrec.layers.seeded_dropout import fold
+from katrec.layers.transr import pairwise_loss
+from katrec.models.cloze_recommender import ClozeRecommender, ItemTables
+
+ABLATIONS = ("none", "no_attention", "level1", "connection", "concat")
+
+
+class KATRec(ClozeRecommender):
+    """Knowledge Aware aTtentive sequential Recommendations (Section 3), and its ablations (Section 4.2.5).
+
+    Ablations: "no_attention" weighs all neighbours equally; "level1" has one propagation layer; "connection" gives
+    the transformer input embeddings of its own; "concat" scores with V* alone, without the fusion.
+
+    Args:
+      graph: `CollaborativeGraph`.
+      num_items, num_entities: |I| and |E|, items included.
+      config: the run's settings as in `ClozeRecommender`, and entity_dim, relation_dim, propagation_dims,
+        message_dropout, l2_normalize, attention, item_table, fusion_activation, user_modeling, ablation, kg_l2.
+    """
+
+    def __init__(self, graph, num_items, num_entities, config, **kwargs):
+        dims = config.propagation_dims[:1] if config.ablation == "level1" else config.propagation_dims
+        hidden_dim = config.entity_dim + sum(dims)
+        super().__init__(num_items, hidden_dim, config, **kwargs)
+        self.num_entities = num_entities
+        self.kg_l2 = config.kg_l2
+        self.differentiable_attention = config.attention == "differentiable" and config.ablation != "no_attention"
+        self.user_modeling = config.user_modeling
+        self.networks = EgoNetworks(graph.heads, graph.relations, graph.tails, graph.num_nodes)
+        self.nodes = self.add_weight(
+            name="nodes", shape=(graph.num_nodes, config.entity_dim), initializer=embedding_initializer()
+        )
+        self.transr = TransR(graph.num_relations, config.relation_dim)
+        self.transr.build([self.nodes.shape])
+        self.attention = EgoNetworkAttention(uniform=config.ablation == "no_attention")
+        self.encoder = KnowledgeGraphEncoder(dims, config.message_dropout, config.l2_normalize)
+        own_inputs = config.ablation == "connection"
+        self.reads_graph = not own_inputs
+        # V*: the table that the transformer reads, unless it is asked to be one of its own.
+        self.own_table = None
+        if own_inputs or config.item_table == "own":
+            self.own_table = self.add_weight(
+                name="items", shape=(num_items, hidden_dim), initializer=embedding_initializer()
+            )
+        self.fusion = None if config.ablation == "concat" else ItemCooccurrence(config.fusion_activation)
+        self.attention_weights = self.add_weight(
+            name="attention_weights", shape=self.networks.heads.shape, initializer="zeros", trainable=False
+        )
+        self._current_attention = tf.function(lambda: self.attention(self.nodes, self.networks, self.transr))
+        self.refresh_attention()
+
+    def refresh_attention(self):
+        """Computes π′ of every edge from the current embeddings, without gradient."""
+        self.attention_weights.assign(self._current_attention())
+
+    def node_representations(self, seed=None):
+        """Returns e* of every node (Section 3.2), float[N, q]. Arguments as in `item_tables`."""
+        weights = self.attention_weights
+        if self.differentiable_attention:
+            weights = self.attention(self.nodes, self.networks, self.transr)
+        matrices = self.networks.matrices(weights)
+
+        def propagate(nodes):
+            return self.networks.propagate(weights, matrices, nodes)
+
+        return self.encoder(tf.convert_to_tensor(self.nodes), propagate, seed=seed)
+
+    def item_tables(self, seed=None):
+        nodes = self.node_representations(fold(seed, 0))
+        graph_items = nodes[:self.num_items]
+        inputs = graph_items if self.reads_graph else tf.convert_to_tensor(self.own_table)
+        sequential_items = inputs if self.own_table is None else tf.convert_to_tensor(self.own_table)
+        outputs = sequential_items if self.fusion is None else self.fusion((sequential_items, graph_items))
+        return ItemTables(
+            inputs=tf.concat([inputs, self.special_tokens], axis=0),
+            outputs=outputs,
+            users=nodes[self.num_entities:] if self.user_modeling else None,
+        )
+
+    def triplet_loss(self, triplets):
+        """The TransR loss (Eq. 1): mean of −ln σ(s(h,r,t′) − s(h,r,t)) + λ‖Θ‖², Θ the embeddings in the batch.
+
+        Args:
+          triplets: int32[n, 4], columns h, r, t, t′.
+
+        Returns:
+          The loss, and the ranking part of it alone; both scalars.
+        """
+        head, relation, tail, broken = tf.unstack(triplets, num=4, axis=1)
+        head, tail, broken = (tf.gather(self.nodes, nodes) for nodes in (head, tail, broken))
+        ranking = pairwise_loss(self.transr((head, relation, tail)), self.transr((head, relation, broken)))
+        embeddings = (head, tail, broken, tf.gather(self.transr.relation, relation))
+        size = tf.add_n([tf.nn.l2_loss(embedding) for embedding in embeddings]) * 2
+        return ranking + self.kg_l2 * size / tf.cast(tf.shape(triplets)[0], tf.float32), ranking
+
+    @property
+    def triplet_variables(self):
+        """The variables that the TransR loss trains."""
+        return [self.nodes, self.transr.projection, self.transr.relation]
+
+    @property
+    def sequence_variables(self):
+        """The variables that the Cloze loss trains: TransR's own only where attention is differentiable."""
+        if self.differentiable_attention:
+            return self.trainable_variables
+        own = {id(variable) for variable in self.transr.trainable_variables}
+        return [variable for variable in self.trainable_variables if id(variable) not in own]
+

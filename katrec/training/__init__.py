@@ -1,0 +1,1 @@
+"""The alternating training loop."""

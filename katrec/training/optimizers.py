@@ -1,0 +1,69 @@
+"""Adam with decoupled weight decay and a linear schedule, on either software stack (Section 4.2.3)."""
+
+import sys
+
+import tensorflow as tf
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-6
+NOT_DECAYED = ("bias", "gamma", "beta")
+
+
+class WarmupLinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """Rises linearly to `peak` over `warmup_steps`, then falls linearly to 0 at `total_steps`.
+
+        rate(s) = peak · min((s + 1) / warm-up, (total − s) / (total − warm-up))
+    """
+
+    def __init__(self, peak, warmup_steps, total_steps):
+        super().__init__()
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+        self.total_steps = total_steps
+
+    def __call__(self, step):
+        step = tf.cast(step, tf.float32)
+        rising = (step + 1) / max(self.warmup_steps, 1)
+        falling = (self.total_steps - step) / max(self.total_steps - self.warmup_steps, 1)
+        return self.peak * tf.clip_by_value(tf.minimum(rising, falling), 0.0, 1.0)
+
+    def get_config(self):
+        return {"peak": self.peak, "warmup_steps": self.warmup_steps, "total_steps": self.total_steps}
+
+
+def adamw(schedule, weight_decay=0.0):
+    """Returns Adam whose weight decay is scaled by the learning rate; biases and layer norms do not decay.
+
+        w ← w − rate(s) · (m̂ / (√v̂ + ε) + weight_decay · w)
+
+    Args:
+      schedule: `WarmupLinearDecay`.
+      weight_decay: the decay's factor.
+    """
+    if sys.version_info >= (3, 12):
+        return keras_adamw(schedule, weight_decay)
+    return addons_adamw(schedule, weight_decay)
+
+
+def addons_adamw(schedule, weight_decay):
+    """The optimizer of TensorFlow Addons, whose decay is not scaled by the learning rate: its schedule does that."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow Addons announces its end of life at every import.
+        import tensorflow_addons as tfa
+
+    decay = WarmupLinearDecay(schedule.peak * weight_decay, schedule.warmup_steps, schedule.total_steps)
+    return tfa.optimizers.AdamW(
+        weight_decay=decay, learning_rate=schedule, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON,
+        exclude_from_weight_decay=list(NOT_DECAYED),
+    )
+
+
+def keras_adamw(schedule, weight_decay):
+    """The optimizer of Keras 2."""
+    optimizer = tf.keras.optimizers.AdamW(
+        learning_rate=schedule, weight_decay=weight_decay, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON,
+        jit_compile=False,
+    )
+    optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+    return optimizer

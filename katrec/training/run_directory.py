@@ -1,0 +1,96 @@
+"""What a run directory holds beside its checkpoints: config.json, metrics.jsonl, result.json."""
+
+import json
+import os
+import shutil
+import types
+
+from katrec import settings
+from katrec_common import files
+from katrec_common.command_line import UserError
+
+RESULT = "result.json"
+
+
+def claim(config, checksums):
+    """Makes `config.output_dir` this run's: writes config.json, or checks that it holds the same settings.
+
+    Args:
+      config: the run's settings; without `resume` whatever the directory holds of an earlier run is removed.
+      checksums: of the prepared data set's files.
+
+    Raises:
+      UserError: the directory belongs to a run with other settings or other data.
+    """
+    values = {**vars(config), "data": checksums}
+    path = os.path.join(config.output_dir, "config.json")
+    if os.path.exists(path):
+        changed = settings.differences(values, files.read_json(path))
+        if not config.resume:
+            _clear(config.output_dir)
+        elif changed:
+            raise UserError(f"{config.output_dir}: made with other settings: {'; '.join(changed)}; "
+                            "choose another --output_dir, or --noresume to begin anew there")
+    files.write_json(path, values)
+
+
+def read_config(output_dir):
+    """Returns the settings of the run in `output_dir`.
+
+    Raises:
+      UserError: there is none.
+    """
+    path = os.path.join(output_dir, "config.json")
+    if not os.path.exists(path):
+        raise UserError(f"{output_dir}: no config.json, this is not a run directory of katrec.train")
+    return types.SimpleNamespace(**files.read_json(path))
+
+
+def read_result(output_dir):
+    """Returns result.json of a finished run, or None."""
+    path = os.path.join(output_dir, RESULT)
+    return files.read_json(path) if os.path.exists(path) else None
+
+
+def write_result(output_dir, result):
+    files.write_json(os.path.join(output_dir, RESULT), result)
+
+
+def check_data(config, checksums):
+    """Checks that a run was trained on the prepared files at hand.
+
+    Raises:
+      UserError: it was not.
+    """
+    changed = sorted(name for name in config.data if config.data[name] != checksums.get(name))
+    if changed:
+        raise UserError(f"data set {config.dataset}: {', '.join(changed)} changed since the run was trained; "
+                        "prepare it again with the same settings, or train again")
+
+
+class MetricRows:
+    """metrics.jsonl, a row an evaluation."""
+
+    def __init__(self, output_dir):
+        self._path = os.path.join(output_dir, "metrics.jsonl")
+
+    def keep_until(self, step):
+        """Drops rows of steps that will be run again."""
+        rows = []
+        if os.path.exists(self._path):
+            with open(self._path, encoding="utf-8") as file:
+                rows = [row for row in file if json.loads(row)["step"] <= step]
+        with files.replacing(self._path) as file:
+            file.writelines(rows)
+
+    def add(self, row):
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _clear(output_dir):
+    for name in ("checkpoints", "tensorboard"):
+        shutil.rmtree(os.path.join(output_dir, name), ignore_errors=True)
+    for name in ("metrics.jsonl", RESULT, "config.json"):
+        if os.path.exists(os.path.join(output_dir, name)):
+            os.unlink(os.path.join(output_dir, name))

@@ -1,0 +1,54 @@
+"""How every command of the project starts, fails and ends.
+
+Exit status: 0 done; 1 the input is wrong; 2 a flag is wrong; 130 interrupted. What is wrong is said in one line on
+standard error, without a traceback.
+"""
+
+import os
+import sys
+
+from absl import app, flags
+
+
+class UserError(Exception):
+    """Wrong input. The message says what is wrong, where, and what to do, in one line."""
+
+
+class FlagError(UserError):
+    """A flag's value, or a combination of flags, is wrong."""
+
+
+def run(main):
+    """Parses the flags and calls `main()`; never returns.
+
+    Args:
+      main: function without arguments; may raise `UserError`.
+    """
+    app.run(lambda argv: _guarded(main), flags_parser=_parse_flags)
+
+
+def _parse_flags(argv):
+    try:
+        remaining = flags.FLAGS(argv)
+    except (flags.Error, OSError) as error:
+        _stop(error, 2)
+    if len(remaining) > 1:
+        _stop(f"unexpected argument {remaining[1]!r}; every setting is a flag, see --help", 2)
+    return remaining
+
+
+def _guarded(main):
+    try:
+        main()
+    except FlagError as error:
+        _stop(error, 2)
+    except UserError as error:
+        _stop(error, 1)
+    except KeyboardInterrupt:
+        _stop("interrupted; the same command goes on from the last checkpoint, where there is one", 130)
+
+
+def _stop(message, status):
+    name = os.path.basename(sys.argv[0])
+    print(f"{name}: error: {' '.join(str(message).split())}", file=sys.stderr)
+    sys.exit(status)

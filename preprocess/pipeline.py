@@ -1,0 +1,180 @@
+"""From a source's tables to the prepared data set: the seven steps of docs/data.md, without loops over rows."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from katrec_common.command_line import UserError
+
+MIN_HELD_OUT_LENGTH = 3
+
+
+class Settings(NamedTuple):
+    """The filters.
+
+    Attributes:
+      min_interactions: each kept user and item has at least so many interactions.
+      min_entity_count: each kept entity that is no item stands in at least so many triplets.
+      min_relation_count: each kept relation stands in at least so many triplets.
+    """
+
+    min_interactions: int = 10
+    min_entity_count: int = 10
+    min_relation_count: int = 50
+
+
+class Prepared(NamedTuple):
+    """The prepared data set, as docs/data.md describes it.
+
+    Attributes:
+      offsets: int64[users + 1]; user u's training items are items[offsets[u]:offsets[u + 1]], oldest first.
+      items: int32[training interactions].
+      valid: int32[users], the last item but one, or -1 for a user with fewer than three interactions.
+      test: int32[users], the last item, or -1.
+      triplets: int32[triplets, 3], columns head, relation, tail, sorted, each once.
+      item_ids, user_ids, entity_ids, relation_ids: raw ids by row; entity_ids begins with the items' entities ("" for
+        an item without a link).
+      titles: a title an item ("" where unknown).
+      report: a dict a step: what it kept and dropped.
+    """
+
+    offsets: np.ndarray
+    items: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+    triplets: np.ndarray
+    item_ids: np.ndarray
+    user_ids: np.ndarray
+    entity_ids: np.ndarray
+    relation_ids: np.ndarray
+    titles: np.ndarray
+    report: list
+
+
+def prepare(tables, settings):
+    """Runs the pipeline.
+
+    Args:
+      tables: `preprocess.tables.Tables`.
+      settings: `Settings`.
+
+    Returns:
+      `Prepared`.
+
+    Raises:
+      UserError: nothing is left after a filter.
+    """
+    report = []
+    interactions = k_core(tables.interactions, settings.min_interactions)
+    _say(report, f"{settings.min_interactions}-core, interactions", len(tables.interactions), len(interactions))
+    if interactions.empty:
+        raise UserError(
+            f"no interactions are left after the {settings.min_interactions}-core of {len(tables.interactions)} rows; "
+            "lower --min_interactions"
+        )
+    user, user_ids = pd.factorize(interactions["user_id"])
+    item, item_ids = pd.factorize(interactions["item_id"])
+    # A stable sort by time, then by user, leaves rows of one user and time in file order.
+    order = np.lexsort((interactions["timestamp"].to_numpy(), user))
+    offsets, items, valid, test = leave_one_out(user[order], item[order].astype(np.int32), len(user_ids))
+    triplets, entity_ids, relation_ids = _graph(tables, np.asarray(item_ids), settings, report)
+    titles = np.full(len(item_ids), "", dtype=object)
+    if tables.titles is not None:
+        known = tables.titles.set_index("item_id")["title"]
+        titles = known.reindex(item_ids).fillna("").to_numpy()
+    return Prepared(
+        offsets, items, valid, test, triplets, np.asarray(item_ids), np.asarray(user_ids), entity_ids, relation_ids,
+        titles, report,
+    )
+
+
+def k_core(interactions, k):
+    """Drops users and items with fewer than `k` interactions until none is left (the k-core)."""
+    while True:
+        rows = len(interactions)
+        for column in ("user_id", "item_id"):
+            counts = interactions.groupby(column, sort=False)[column].transform("size")
+            interactions = interactions[counts >= k]
+        if len(interactions) == rows:
+            return interactions
+
+
+def leave_one_out(users, items, num_users):
+    """Splits each user's items: the last is the test item, the last but one the validation item (Section 4).
+
+    Users with fewer than three interactions keep all of theirs for training.
+
+    Args:
+      users: int[n], sorted.
+      items: int32[n], in time order within each user.
+      num_users: users are 0 … num_users − 1.
+
+    Returns:
+      offsets, items, valid, test as in `Prepared`.
+    """
+    counts = np.bincount(users, minlength=num_users)
+    ends = np.cumsum(counts)
+    held_out = counts >= MIN_HELD_OUT_LENGTH
+    last = ends[held_out] - 1
+    valid, test = (np.full(num_users, -1, np.int32) for _ in range(2))
+    test[held_out] = items[last]
+    valid[held_out] = items[last - 1]
+    training = np.ones(len(items), bool)
+    training[last] = training[last - 1] = False
+    offsets = np.concatenate([[0], np.cumsum(counts - 2 * held_out)]).astype(np.int64)
+    return offsets, items[training], valid, test
+
+
+def _graph(tables, item_ids, settings, report):
+    """Steps 4 and 5: the filtered triplets in dense ids, items first."""
+    links = tables.links
+    kept_links = links[links["item_id"].isin(pd.Index(item_ids))]
+    triplets = tables.triplets.drop_duplicates()
+    _say(report, "repeated triplets", len(tables.triplets), len(triplets))
+    # Hops start at every linked item, dropped by the k-core or not: what the graph says does not depend on the filter.
+    near = _within_two_hops(triplets, links["entity_id"])
+    _say(report, "triplets within two hops of a linked item", len(triplets), len(near))
+    counts = pd.concat([near["head_id"], near["tail_id"]]).value_counts()
+    frequent = counts.index[counts >= settings.min_entity_count].union(pd.Index(kept_links["entity_id"].unique()))
+    dense = near[near["head_id"].isin(frequent) & near["tail_id"].isin(frequent)]
+    _say(report, f"triplets of entities with {settings.min_entity_count} occurrences", len(near), len(dense))
+    occurrences = dense.groupby("relation_id", sort=False)["relation_id"].transform("size")
+    kept = dense[occurrences >= settings.min_relation_count]
+    _say(report, f"triplets of relations with {settings.min_relation_count} occurrences", len(dense), len(kept))
+    relations, relation_ids = pd.factorize(kept["relation_id"], sort=True)
+    heads, tails, entity_ids = _node_ids(kept, kept_links, item_ids, report)
+    frame = pd.DataFrame({"head": heads["node"], "relation": relations[heads["row"]]}).assign(row=heads["row"])
+    frame = frame.merge(tails, on="row").rename(columns={"node": "tail"})
+    ids = frame[["head", "relation", "tail"]].drop_duplicates().sort_values(["head", "relation", "tail"])
+    return ids.to_numpy(np.int32).reshape(-1, 3), entity_ids, np.asarray(relation_ids)
+
+
+def _within_two_hops(triplets, linked):
+    linked = pd.Index(linked.unique())
+    first = triplets[triplets["head_id"].isin(linked) | triplets["tail_id"].isin(linked)]
+    reached = linked.union(pd.Index(pd.concat([first["head_id"], first["tail_id"]]).unique()))
+    return triplets[triplets["head_id"].isin(reached) | triplets["tail_id"].isin(reached)]
+
+
+def _node_ids(triplets, links, item_ids, report):
+    """Nodes of the triplets' heads and tails; an entity that is several items gives each of them its triplets."""
+    rows = pd.Series(np.arange(len(item_ids)), index=item_ids)
+    item_nodes = pd.DataFrame({"entity_id": links["entity_id"], "node": rows.reindex(links["item_id"]).to_numpy()})
+    seen = pd.Index(pd.concat([triplets["head_id"], triplets["tail_id"]]).unique())
+    bare = int((~item_nodes["entity_id"].isin(seen)).sum())
+    report.append({"step": "items linked to an entity", "kept": len(links), "without a triplet": bare})
+    others = np.sort(seen.difference(pd.Index(links["entity_id"])).to_numpy(dtype=object))
+    other_nodes = pd.DataFrame({"entity_id": others, "node": len(item_ids) + np.arange(len(others))})
+    nodes = pd.concat([item_nodes, other_nodes], ignore_index=True)
+    ends = [
+        pd.DataFrame({"entity_id": triplets[column].to_numpy(), "row": np.arange(len(triplets))})
+        .merge(nodes, on="entity_id")[["row", "node"]].astype(np.int64)
+        for column in ("head_id", "tail_id")
+    ]
+    entity_of_item = links.set_index("item_id")["entity_id"].reindex(item_ids).fillna("").to_numpy()
+    return *ends, np.concatenate([entity_of_item, others])
+
+
+def _say(report, step, before, after):
+    report.append({"step": step, "before": int(before), "kept": int(after), "dropped": int(before - after)})

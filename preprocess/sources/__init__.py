@@ -1,0 +1,1 @@
+"""Where raw data comes from: a source yields `preprocess.tables.Tables`, a file a source."""

@@ -1,0 +1,133 @@
+"""The tables that every source yields, and how RecBole's atomic files are read into them."""
+
+import os
+import warnings
+from typing import NamedTuple, Optional
+
+import numpy as np
+import pandas as pd
+
+from katrec_common.command_line import UserError
+
+INTERACTION_COLUMNS = ("user_id:token", "item_id:token", "timestamp:float")
+TRIPLET_COLUMNS = ("head_id:token", "relation_id:token", "tail_id:token")
+LINK_COLUMNS = ("item_id:token", "entity_id:token")
+
+
+class Tables(NamedTuple):
+    """What a source yields. All ids are raw strings.
+
+    Attributes:
+      interactions: columns user_id, item_id, timestamp (number); a row each interaction, in file order.
+      triplets: columns head_id, relation_id, tail_id; a row each (head, relation, tail) of the knowledge graph.
+      links: columns item_id, entity_id: which entity of the graph an item is; an item at most once.
+      titles: columns item_id, title, or None.
+      files: paths of the files read, for the manifest.
+    """
+
+    interactions: pd.DataFrame
+    triplets: pd.DataFrame
+    links: pd.DataFrame
+    titles: Optional[pd.DataFrame]
+    files: tuple
+
+
+def read_atomic(folder, name):
+    """Reads `name`.inter, .kg, .link and, where there is one, .item from `folder`.
+
+    Raises:
+      UserError: a file is missing, has another header, a ragged line, an empty id or a time that is no number, or an
+        item is linked to two entities.
+    """
+    path = os.path.join(folder, name)
+    interactions = read_columns(path + ".inter", INTERACTION_COLUMNS)
+    interactions["timestamp"] = _numbers(interactions["timestamp"], path + ".inter")
+    triplets = read_columns(path + ".kg", TRIPLET_COLUMNS)
+    links = read_columns(path + ".link", LINK_COLUMNS)
+    _check_links(links, path + ".link")
+    files = [path + ending for ending in (".inter", ".kg", ".link")]
+    titles = None
+    if os.path.exists(path + ".item"):
+        titles = _read_titles(path + ".item")
+        files.append(path + ".item")
+    return Tables(interactions, triplets, links.drop_duplicates(), titles, tuple(files))
+
+
+def read_columns(path, columns):
+    """Returns the named columns of a tab-separated file as strings, without their types.
+
+    Args:
+      path: a file whose first line names the columns as `name:type`.
+      columns: the columns wanted, as they stand in the first line; others are passed over.
+
+    Raises:
+      UserError: names file and line of the first fault.
+    """
+    header = _read_strings(path, nrows=0).columns
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise UserError(
+            f"{path}: line 1: no column {missing[0]!r}; the header is {list(header)}, "
+            f"it needs {list(columns)} separated by tabs"
+        )
+    table = _read_strings(path)[list(columns)].fillna("")
+    for column in columns:
+        empty = (table[column] == "").to_numpy()
+        if empty.any():
+            raise UserError(f"{path}: line {_line(empty)}: column {column!r} is empty or missing")
+    table.columns = [column.split(":")[0] for column in columns]
+    return table
+
+
+def _read_strings(path, **kwargs):
+    try:
+        with warnings.catch_warnings():
+            # pandas only warns where every row has a field more than the header.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                path, sep="\t", dtype=str, quoting=3, keep_default_na=False, skip_blank_lines=False, index_col=False,
+                encoding="utf-8", on_bad_lines="error", **kwargs,
+            )
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; --raw_dir must hold NAME.inter, NAME.kg and NAME.link") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except pd.errors.EmptyDataError:
+        raise UserError(f"{path}: line 1: the file is empty, a header is needed") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 ({error.reason}); convert it, for example with iconv") from None
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise UserError(f"{path}: {str(error).split('C error: ')[-1].strip()} (a ragged line)") from None
+
+
+def _numbers(column, path):
+    numbers = pd.to_numeric(column, errors="coerce")
+    bad = ~np.isfinite(numbers.to_numpy(dtype=float))
+    if bad.any():
+        value = column[bad].iloc[0]
+        raise UserError(f"{path}: line {_line(bad)}: column 'timestamp:float': {value!r} is not a finite number")
+    return numbers
+
+
+def _check_links(links, path):
+    twice = links.drop_duplicates().duplicated("item_id")
+    if twice.any():
+        row = twice.index[twice][0]
+        raise UserError(
+            f"{path}: line {row + 2}: item {links['item_id'][row]!r} is linked to a second entity, "
+            f"{links['entity_id'][row]!r}; keep one link an item"
+        )
+
+
+def _read_titles(path):
+    table = _read_strings(path)
+    column = next((c for c in table.columns if c.split(":")[0] in ("title", "movie_title", "item_name", "name")), None)
+    if column is None or "item_id:token" not in table.columns:
+        return None
+    titles = table[["item_id:token", column]].fillna("").drop_duplicates("item_id:token")
+    return titles.set_axis(["item_id", "title"], axis=1)
+
+
+def _line(rows):
+    """The line in the file of the first true row: the header is line 1."""
+    return int(np.argmax(rows)) + 2

@@ -1,0 +1,46 @@
+"""KATRec's package. Tested versions are pinned in constraints.txt."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+# TensorFlow Addons ended with TensorFlow 2.15; newer Pythons take Keras 2 and its AdamW from tf-keras.
+ADDONS = 'python_version < "3.12"'
+KERAS = 'python_version >= "3.12"'
+
+setup(
+    name="katrec",
+    version=re.search(r'__version__ = "(.+)"', (HERE / "katrec/__init__.py").read_text()).group(1),
+    description="KATRec: knowledge-aware attentive sequential recommendation in TensorFlow 2",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.9",
+    packages=find_packages(include=["katrec", "katrec.*", "katrec_common", "preprocess", "preprocess.*"]),
+    install_requires=[
+        f"tensorflow==2.15.1; {ADDONS}",
+        f"tensorflow-addons==0.23.0; {ADDONS}",
+        f"tensorflow>=2.16; {KERAS}",
+        f"tf-keras>=2.16; {KERAS}",
+        "numpy",
+        "pandas",
+        "scipy",
+        "absl-py",
+        "tqdm",
+        "matplotlib",
+    ],
+    extras_require={
+        "test": ["pytest", "hypothesis", "ruff"],
+        "bench": ["psutil"],
+    },
+    entry_points={
+        "console_scripts": [
+            "katrec-preprocess = katrec_common.console:preprocess",
+            "katrec-train = katrec_common.console:train",
+            "katrec-evaluate = katrec_common.console:evaluate",
+            "katrec-experiments = katrec_common.console:experiments",
+        ]
+    },
+)

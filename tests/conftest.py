@@ -1,0 +1,83 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# A graphics card would give other rounding than the tests' bounds allow.
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+import numpy as np
+import pytest
+from absl import flags
+
+from katrec import settings
+from katrec.data.dataset import load
+from preprocess.pipeline import Settings, prepare
+from preprocess.tables import read_atomic
+from preprocess.writer import write
+from tests import tiny
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def tiny_raw(tmp_path_factory):
+    """Folder of the tiny data set's atomic files."""
+    return tiny.write_atomic(tmp_path_factory.mktemp("raw"))
+
+
+@pytest.fixture(scope="session")
+def datasets_dir(tiny_raw, tmp_path_factory):
+    """Folder with the prepared tiny data set."""
+    folder = tmp_path_factory.mktemp("datasets")
+    prepared = prepare(read_atomic(str(tiny_raw), "tiny"), Settings(2, 2, 2))
+    write(prepared, str(folder / "tiny"), "tiny", {})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(datasets_dir):
+    return load(str(datasets_dir), "tiny")
+
+
+@pytest.fixture
+def make_config():
+    """Makes a run's settings from flags' values: make_config(model="katrec", train_steps=3)."""
+
+    def make(**values):
+        values = {"output_dir": "unused", "max_sequence_length": 8, "entity_dim": 8, "propagation_dims": "4,4",
+                  "hidden_dim": 16, "relation_dim": 4, "batch_size": 16, "kg_batch_size": 32, **values}
+        arguments = [f"--{name}={value}" for name, value in values.items()]
+        for name in settings.NAMES:
+            flags.FLAGS[name].unparse()
+        flags.FLAGS(["test", *arguments])
+        return settings.from_flags()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def command():
+    """Runs a module as a command: command("preprocess", "--dataset=x") gives the finished process."""
+
+    def run(module, *arguments, **kwargs):
+        return subprocess.run(
+            [sys.executable, "-m", module, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
+            check=False, **kwargs,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def ml_100k_dir(command, tmp_path_factory):
+    """Folder with the prepared MovieLens-100K."""
+    folder = tmp_path_factory.mktemp("ml-100k")
+    done = command("preprocess", "--dataset=ml-100k", f"--datasets_dir={folder}")
+    assert done.returncode == 0, done.stderr
+    return folder

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from katrec.layers import PositionalEmbedding, SeededDropout, TransformerLayer
+from tests import reference
+from tests.gradients import assert_gradient
+
+
+def built(generator, heads=2, q=8):
+    layer = TransformerLayer(heads, 0.3, 0.3)
+    layer(tf.zeros([1, 2, q]), tf.ones([1, 2], tf.bool))
+    layer.set_weights([generator.normal(size=weight.shape) for weight in layer.get_weights()])
+    weights = {
+        "query_key_value": layer.query_key_value.get_weights()[0],
+        "output": layer.output_projection.get_weights()[0],
+        "inner": layer.inner.get_weights(),
+        "outer": layer.outer.get_weights(),
+        "attention_norm": layer.attention_norm.get_weights(),
+        "output_norm": layer.output_norm.get_weights(),
+    }
+    return layer, weights
+
+
+def test_layer_and_attention_are_the_papers(generator):
+    layer, weights = built(generator)
+    x = generator.normal(size=(2, 5, 8)).astype(np.float32)
+    mask = np.array([[False, False, True, True, True], [True] * 5])
+    output, attention = layer(x, mask, return_attention=True)
+    assert attention.shape == (2, 2, 5, 5)
+    for row in range(2):
+        expected, expected_attention = reference.transformer_layer(x[row], mask[row], weights, 2)
+        np.testing.assert_allclose(output[row].numpy()[mask[row]], expected[mask[row]], rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(attention[row], expected_attention, rtol=1e-3, atol=1e-5)
+    np.testing.assert_array_equal(attention[0, :, :, :2], 0)
+
+
+def test_gradient(generator):
+    layer, _ = built(generator)
+    layer.set_weights([weight * 0.3 for weight in layer.get_weights()])
+    x = generator.normal(size=(2, 4, 8)).astype(np.float32)
+    assert_gradient(lambda v: layer(v, tf.ones([2, 4], tf.bool)), x)
+
+
+def test_padding_changes_nothing(generator):
+    layer, _ = built(generator)
+    x = generator.normal(size=(1, 4, 8)).astype(np.float32)
+    longer = np.concatenate([generator.normal(size=(1, 3, 8)), x], axis=1).astype(np.float32)
+    mask = np.array([[False] * 3 + [True] * 4])
+    np.testing.assert_allclose(layer(longer, mask)[:, 3:], layer(x, mask[:, 3:]), rtol=1e-4, atol=1e-4)
+
+
+def test_heads_must_divide_the_hidden_size():
+    with pytest.raises(ValueError, match="3 heads do not divide the hidden size 8"):
+        TransformerLayer(3)(tf.zeros([1, 2, 8]), tf.ones([1, 2], tf.bool))
+
+
+def test_positions_count_from_the_end(generator):
+    layer = PositionalEmbedding(6)
+    x = generator.normal(size=(2, 4, 8)).astype(np.float32)
+    np.testing.assert_allclose(layer(x), x + layer.table.numpy()[2:], rtol=1e-5)
+
+
+def test_sinusoids():
+    layer = PositionalEmbedding(3, "sinusoidal")
+    expected = [[f(p / 10000 ** (2 * (i // 2) / 4)) for i, f in enumerate([np.sin, np.cos] * 2)] for p in range(3)]
+    np.testing.assert_allclose(layer(tf.zeros([1, 3, 4]))[0], expected, rtol=1e-5, atol=1e-7)
+    assert layer.trainable_weights == []
+    with pytest.raises(ValueError, match="'learned' or 'sinusoidal'"):
+        PositionalEmbedding(3, "none")
+
+
+def test_dropout_refuses_a_rate_of_one():
+    with pytest.raises(ValueError, match="must be in"):
+        SeededDropout(1.0)
+
+
+@pytest.mark.parametrize("layer", [TransformerLayer(4, 0.1, 0.2), PositionalEmbedding(9, "sinusoidal"),
+                                   SeededDropout(0.4)])
+def test_config_makes_the_same_layer(layer):
+    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()

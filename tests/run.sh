@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Lint and tests. Arguments go to pytest: tests/run.sh -k transr
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source ./environment.sh
+prepare_environment test
+.venv/bin/ruff check .
+exec .venv/bin/python -m pytest "$@"

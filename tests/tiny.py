@@ -1,0 +1,29 @@
+"""A tiny data set in RecBole's atomic files: items of four genres, users who stay within two of them."""
+
+import numpy as np
+
+USERS, ITEMS, GENRES = 40, 24, 4
+
+
+def write_atomic(folder, name="tiny", seed=0):
+    """Writes name.inter, .kg, .link and .item into `folder`."""
+    generator = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, time = [], 0
+    for user in range(USERS):
+        liked = [item for item in range(ITEMS) if item % GENRES in (user % GENRES, (user + 1) % GENRES)]
+        for item in generator.permutation(liked)[:generator.integers(6, len(liked) + 1)]:
+            time += 1
+            rows.append((f"u{user}", f"i{item}", 5, time))
+    triplets = [(f"m.{item}", "film.genre", f"g.{item % GENRES}") for item in range(ITEMS - 1)]
+    triplets += [(f"m.{item}", "film.director", f"d.{item % 7}") for item in range(ITEMS - 1)]
+    _write(folder / f"{name}.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float", rows)
+    _write(folder / f"{name}.kg", "head_id:token\trelation_id:token\ttail_id:token", triplets)
+    # The last item's entity has no triplet.
+    _write(folder / f"{name}.link", "item_id:token\tentity_id:token", [(f"i{i}", f"m.{i}") for i in range(ITEMS)])
+    _write(folder / f"{name}.item", "item_id:token\tmovie_title:token_seq", [(f"i{i}", f"Film {i}") for i in range(ITEMS)])
+    return folder
+
+
+def _write(path, header, rows):
+    path.write_text("\n".join([header, *("\t".join(map(str, row)) for row in rows)]) + "\n", encoding="utf-8")
