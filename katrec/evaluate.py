@@ -34,8 +34,8 @@ def main():
     model, _ = build(config, dataset)
     if not best_checkpoint(FLAGS.output_dir, model).restore_or_initialize():
         raise UserError(f"{FLAGS.output_dir}: no checkpoint yet; the run has not reached its first evaluation")
-    evaluator = Evaluator(dataset, FLAGS.split, config.num_negatives, config.max_sequence_length)
-    print(metric_lines({FLAGS.split: evaluator.evaluate(model)}))
+    evaluator = Evaluator(model, dataset, FLAGS.split, config.num_negatives)
+    print(metric_lines({FLAGS.split: evaluator.evaluate()}))
 
 
 if __name__ == "__main__":

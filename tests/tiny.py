@@ -20,8 +20,9 @@ def write_atomic(folder, name="tiny", seed=0):
     _write(folder / f"{name}.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float", rows)
     _write(folder / f"{name}.kg", "head_id:token\trelation_id:token\ttail_id:token", triplets)
     # The last item's entity has no triplet.
-    _write(folder / f"{name}.link", "item_id:token\tentity_id:token", [(f"i{i}", f"m.{i}") for i in range(ITEMS)])
-    _write(folder / f"{name}.item", "item_id:token\tmovie_title:token_seq", [(f"i{i}", f"Film {i}") for i in range(ITEMS)])
+    links, titles = ([(f"i{item}", f"{text}{item}") for item in range(ITEMS)] for text in ("m.", "Film "))
+    _write(folder / f"{name}.link", "item_id:token\tentity_id:token", links)
+    _write(folder / f"{name}.item", "item_id:token\tmovie_title:token_seq", titles)
     return folder
 
 

@@ -20,16 +20,19 @@ class Evaluator:
     reads; the target is always ranked. Ties count against the target.
 
     Args:
+      model: a `ClozeRecommender`; it reads the last T − 1 items.
       dataset: `Dataset`.
       split: "valid" or "test".
       num_negatives: negatives a user; a user with fewer items outside the history gets all of those.
-      max_length: T; the model reads the last T − 1 items.
 
     Attributes:
       users: int[n], the users with a held-out item.
     """
 
-    def __init__(self, dataset, split, num_negatives, max_length):
+    def __init__(self, model, dataset, split, num_negatives):
+        self._model = model
+        self._item_tables = tf.function(model.item_tables)
+        self._vectors = tf.function(model.next_item_vectors, reduce_retracing=True)
         targets = getattr(dataset, split)
         self.users = np.flatnonzero(targets >= 0)
         self._targets = targets[self.users]
@@ -39,36 +42,46 @@ class Evaluator:
         )[self.users]
         self._candidates = np.concatenate([self._targets[:, None], negatives], axis=1)
         self._offsets, self._items = dataset.histories(split)
-        self._num_items = dataset.num_items
         # Users of similar history lengths share a batch; ranks are put back into the users' order.
         lengths = np.diff(self._offsets)[self.users]
         self._batches = np.split(np.argsort(lengths, kind="stable"), range(BATCH_USERS, len(self.users), BATCH_USERS))
-        self._max_length = max_length
 
-    def ranks(self, model, full=True):
+    def ranks(self, full=True):
         """Returns the targets' ranks by protocol: {"sampled": int64[n], "full": int64[n]}, in the order of `users`.
 
         Args:
-          model: a `ClozeRecommender`.
           full: also rank among all items.
         """
-        rank = _RankFunction(model)
-        ranks = {"sampled": np.empty(len(self.users), np.int64)}
-        if full:
-            ranks["full"] = np.empty(len(self.users), np.int64)
+        tables = self._item_tables()
+        protocols = {"sampled": self._sampled, "full": self._full} if full else {"sampled": self._sampled}
+        ranks = {protocol: np.empty(len(self.users), np.int64) for protocol in protocols}
         for batch in self._batches:
             users = self.users[batch]
-            padding = model.tokens.padding
-            histories = recent_items(self._offsets, self._items, users, self._max_length - 1, padding)
-            vectors = rank.vectors(histories, users.astype(np.int32))
-            ranks["sampled"][batch] = rank.sampled(vectors, self._candidates[batch])
-            if full:
-                ranks["full"][batch] = rank.full(vectors, self._targets[batch], *self._seen(users))
+            histories = recent_items(
+                self._offsets, self._items, users, self._model.max_length - 1, self._model.tokens.padding
+            )
+            vectors = self._vectors(tf.constant(histories), tf.constant(users, tf.int32), tables)
+            for protocol, rank in protocols.items():
+                ranks[protocol][batch] = rank(vectors, tables.outputs, batch)
         return ranks
 
-    def evaluate(self, model, full=True):
-        """Returns {"sampled": metrics, "full": metrics} of a model (see `metrics`)."""
-        return {protocol: metrics(ranks) for protocol, ranks in self.ranks(model, full).items()}
+    def evaluate(self, full=True):
+        """Returns {"sampled": metrics, "full": metrics} (see `metrics`)."""
+        return {protocol: metrics(ranks) for protocol, ranks in self.ranks(full).items()}
+
+    def _sampled(self, vectors, items, batch):
+        candidates = self._candidates[batch]
+        known = np.maximum(candidates, 0)
+        scores = tf.einsum("nq,ncq->nc", vectors, tf.gather(items, known)) + tf.gather(self._model.head.bias, known)
+        return rank_of_first(np.where(candidates >= 0, scores, -np.inf))
+
+    def _full(self, vectors, items, batch):
+        rows, targets = np.arange(len(batch)), self._targets[batch]
+        scores = self._model.head.logits(vectors, items).numpy()
+        target = scores[rows, targets]
+        scores[self._seen(self.users[batch])] = -np.inf
+        scores[rows, targets] = -np.inf
+        return rank_of_first(np.concatenate([target[:, None], scores], axis=1))
 
     def _seen(self, users):
         """The (row, item) pairs of the users' whole histories."""
@@ -76,34 +89,6 @@ class Evaluator:
         rows = np.repeat(np.arange(len(users)), lengths)
         places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return rows, self._items[self._offsets[users][rows] + places]
-
-
-class _RankFunction:
-    """A model's scores turned to ranks; its item tables are computed once."""
-
-    def __init__(self, model):
-        self._tables = tf.function(model.item_tables)()
-        self._model = model
-        self._traced = tf.function(
-            lambda histories, users: model.next_item_vectors(histories, users, self._tables),
-            input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)],
-        )
-
-    def vectors(self, histories, users):
-        return self._traced(tf.constant(histories), tf.constant(users))
-
-    def sampled(self, vectors, candidates):
-        known = np.maximum(candidates, 0)
-        scores = tf.einsum("nq,ncq->nc", vectors, tf.gather(self._tables.outputs, known))
-        scores = scores.numpy() + self._model.head.bias.numpy()[known]
-        return rank_of_first(np.where(candidates >= 0, scores, -np.inf))
-
-    def full(self, vectors, targets, rows, items):
-        scores = self._model.head.logits(vectors, self._tables.outputs).numpy()
-        target = scores[np.arange(len(targets)), targets]
-        scores[rows, items] = -np.inf
-        scores[np.arange(len(targets)), targets] = -np.inf
-        return rank_of_first(np.concatenate([target[:, None], scores], axis=1))
 
 
 def rank_of_first(scores):

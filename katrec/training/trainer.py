@@ -40,7 +40,7 @@ class Trainer:
             raise UserError(f"data set {dataset.name}: {error}") from None
         self._step = TrainStep(self.model, config, self._batches.signature())
         self._evaluators = {
-            split: Evaluator(dataset, split, config.num_negatives, config.max_sequence_length) for split in SPLITS
+            split: Evaluator(self.model, dataset, split, config.num_negatives) for split in SPLITS
         }
         self.progress = tf.Module()
         self.progress.step = tf.Variable(0, trainable=False, dtype=tf.int64)
@@ -64,7 +64,7 @@ class Trainer:
         result = {
             "dataset": config.dataset, "model": config.model, "seed": config.seed, "step": int(progress.step),
             "seconds": round(float(progress.seconds), 1), "users": len(self._evaluators["test"].users),
-            **{split: self._evaluators[split].evaluate(self.model) for split in reversed(SPLITS)},
+            **{split: self._evaluators[split].evaluate() for split in reversed(SPLITS)},
         }
         run_directory.write_result(config.output_dir, result)
         return result
@@ -101,7 +101,7 @@ class Trainer:
     def _evaluate(self, step):
         """Evaluates on validation, writes a row, keeps the weights if they are the best; returns the metric."""
         progress = self.progress
-        valid = self._evaluators["valid"].evaluate(self.model, full=False)["sampled"]
+        valid = self._evaluators["valid"].evaluate(full=False)["sampled"]
         sequence_loss, triplet_loss = self._step.take_losses()
         value = valid[STOPPING_METRIC]
         if value > float(progress.best):

@@ -1,0 +1,151 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from katrec.data import collaborative_graph
+from katrec.data.sequences import padded
+from katrec.models import ABLATIONS
+from katrec.models.build import build
+from tests import reference
+
+SEED = tf.constant([1, 5])
+
+
+@pytest.fixture
+def batch(tiny_dataset):
+    """Sequences and users of the whole tiny data set."""
+    lengths = np.minimum(np.diff(tiny_dataset.offsets), 8)
+    sequences = padded(tiny_dataset.items, tiny_dataset.offsets[1:] - lengths, lengths, tiny_dataset.num_items)
+    return tf.constant(sequences), tf.range(tiny_dataset.num_users)
+
+
+def test_node_representations_are_the_papers(tiny_dataset, make_config, generator):
+    model, graph = build(make_config(model="katrec"), tiny_dataset)
+    for weight in model.trainable_variables:
+        weight.assign(generator.normal(size=weight.shape) / 2)
+    model.refresh_attention()
+    edges = np.stack([graph.heads, graph.relations, graph.tails], axis=1)
+    layer = model.transr
+    nodes = model.nodes.numpy()
+    attention = reference.attention(edges, nodes, layer.projection.numpy().transpose(0, 2, 1), layer.relation.numpy())
+    parts = [nodes]
+    for aggregator in model.encoder.aggregators:
+        ego = reference.ego_embeddings(edges, attention, nodes)
+        nodes = reference.aggregate(nodes, ego, *aggregator.get_weights())
+        parts.append(nodes / np.linalg.norm(nodes, axis=1, keepdims=True))
+    np.testing.assert_allclose(model.node_representations(), np.concatenate(parts, axis=1), rtol=2e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["katrec", "bert4rec"])
+def test_the_first_loss_is_that_of_a_guess(tiny_dataset, make_config, batch, name):
+    model, _ = build(make_config(model=name), tiny_dataset)
+    loss = float(model.sequence_loss(*batch, SEED))
+    assert loss == pytest.approx(math.log(tiny_dataset.num_items), rel=0.05)
+
+
+def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_config, batch, generator):
+    config = make_config(model="bert4rec", hidden_dropout=0, attention_dropout=0, mask_share=0.5)
+    model, _ = build(config, tiny_dataset)
+    for weight in model.trainable_variables:
+        weight.assign(generator.normal(size=weight.shape) / 2)
+    masked = []
+    original = model.hidden_states
+
+    def hidden_states(sequences, *args):
+        masked.append(sequences.numpy() == model.tokens.mask)
+        return original(sequences, *args)
+
+    model.hidden_states = hidden_states
+    loss = float(model.sequence_loss(*batch, SEED))
+    tables = model.item_tables()
+    hidden = original(tf.where(masked[0], model.tokens.mask, batch[0]), tables)
+    logits = model.head.logits(model.head(tf.reshape(hidden, [-1, 16])), tables.outputs).numpy()
+    probabilities = reference.softmax(logits).reshape(*batch[0].shape, -1)
+    means = [np.mean([-np.log(probabilities[row, t, batch[0][row, t]]) for t in np.flatnonzero(masked[0][row])])
+             for row in range(len(masked[0]))]
+    assert loss == pytest.approx(np.mean(means), rel=1e-4)
+
+
+VARIANTS = {
+    **{f"ablation {name}": {"ablation": name} for name in ABLATIONS},
+    "user modelling": {"user_modeling": True},
+    "own item table": {"item_table": "own"},
+    "differentiable attention": {"attention": "differentiable"},
+    "differentiable without attention": {"attention": "differentiable", "ablation": "no_attention"},
+    "other open choices": {"fusion_activation": "leaky_relu", "l2_normalize": False, "head_layer_norm": False,
+                           "positional_embedding": "sinusoidal"},
+}
+
+
+@pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS.keys())
+def test_every_variant_trains_all_its_variables(tiny_dataset, make_config, batch, values):
+    model, graph = build(make_config(model="katrec", **values), tiny_dataset)
+    with tf.GradientTape() as tape:
+        loss = model.sequence_loss(*batch, SEED)
+    for variable, gradient in zip(model.sequence_variables, tape.gradient(loss, model.sequence_variables)):
+        assert gradient is not None, variable.name
+        assert np.abs(tf.convert_to_tensor(gradient).numpy()).max() > 0, variable.name
+    triplets = np.array([[graph.heads[0], graph.relations[0], graph.tails[0], 1]], np.int32)
+    with tf.GradientTape() as tape:
+        loss, _ = model.triplet_loss(tf.constant(triplets))
+    assert None not in tape.gradient(loss, model.triplet_variables)
+    trained = {variable.ref() for variable in [*model.sequence_variables, *model.triplet_variables]}
+    assert trained == {variable.ref() for variable in model.trainable_variables}
+    assert model(batch).shape == (40, 24)
+
+
+def variant(dataset, make_config, **values):
+    return build(make_config(model="katrec", **values), dataset)[0]
+
+
+def test_ablations_are_what_their_names_say(tiny_dataset, make_config):
+    tables = variant(tiny_dataset, make_config, ablation="concat").item_tables()
+    np.testing.assert_array_equal(tables.inputs[:24], tables.outputs)
+    level1 = variant(tiny_dataset, make_config, ablation="level1")
+    assert len(level1.encoder.aggregators) == 1
+    assert level1.item_tables().outputs.shape == (24, 12)
+    connection = variant(tiny_dataset, make_config, ablation="connection")
+    np.testing.assert_array_equal(connection.item_tables().inputs[:24], connection.own_table)
+    uniform = variant(tiny_dataset, make_config, ablation="no_attention")
+    heads = uniform.networks.heads.numpy()
+    np.testing.assert_allclose(uniform.attention_weights, 1 / np.bincount(heads)[heads], rtol=1e-6)
+
+
+def test_attention_reaches_the_propagation(tiny_dataset, make_config, generator):
+    """Fault of an earlier implementation: the weights were computed and not used."""
+    model = variant(tiny_dataset, make_config)
+    before = model.node_representations().numpy()
+    model.transr.relation.assign(generator.normal(size=model.transr.relation.shape))
+    model.transr.projection.assign(generator.normal(size=model.transr.projection.shape) * 10)
+    np.testing.assert_array_equal(model.node_representations(), before)
+    model.refresh_attention()
+    assert np.abs(model.node_representations().numpy() - before).max() > 1e-3
+
+
+def test_user_modelling_tells_users_apart(tiny_dataset, make_config):
+    history = tf.constant([[1, 2], [1, 2]])
+    same = variant(tiny_dataset, make_config)((history, tf.constant([0, 1])))
+    np.testing.assert_array_equal(same[0], same[1])
+    own = variant(tiny_dataset, make_config, user_modeling=True)((history, tf.constant([0, 1])))
+    assert (own[0].numpy() != own[1].numpy()).any()
+
+
+def test_triplet_loss_has_the_regulariser(tiny_dataset, make_config):
+    model = variant(tiny_dataset, make_config, kg_l2=0.5)
+    graph = collaborative_graph.build(tiny_dataset)
+    triplets = np.stack([graph.heads[:5], graph.relations[:5], graph.tails[:5], graph.tails[5:10]], axis=1)
+    loss, ranking = model.triplet_loss(tf.constant(triplets))
+    nodes, relation = model.nodes.numpy(), model.transr.relation.numpy()
+    size = sum((nodes[h] ** 2).sum() + (relation[r] ** 2).sum() + (nodes[t] ** 2).sum() + (nodes[b] ** 2).sum()
+               for h, r, t, b in triplets)
+    assert float(loss - ranking) == pytest.approx(0.5 * size / 5, rel=1e-4)
+
+
+def test_only_the_last_items_are_read(tiny_dataset, make_config):
+    model, _ = build(make_config(model="bert4rec"), tiny_dataset)
+    history = tf.constant([list(range(12))])
+    users = tf.constant([0])
+    np.testing.assert_allclose(model((history, users)), model((history[:, -7:], users)), rtol=1e-5, atol=1e-6)
+    assert (model((history, users)).numpy() != model((history[:, -6:], users)).numpy()).any()

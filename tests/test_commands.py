@@ -1,0 +1,150 @@
+"""Every command end to end on the tiny data set, and what each says to wrong input."""
+
+import json
+import re
+
+import pytest
+
+SMALL = ["--dataset=tiny", "--max_sequence_length=8", "--entity_dim=8", "--propagation_dims=4,4", "--hidden_dim=16",
+         "--relation_dim=4", "--batch_size=16", "--kg_batch_size=32", "--train_steps=6", "--eval_every_steps=3"]
+FILTERS = ["--min_interactions=2", "--min_entity_count=2", "--min_relation_count=2"]
+
+
+@pytest.fixture(scope="module")
+def experiment(command, tiny_raw, tmp_path_factory):
+    """The whole way: prepare, train both models with two seeds, make the table."""
+    folder = tmp_path_factory.mktemp("experiment")
+    datasets = folder / "datasets"
+    prepared = command("preprocess", "--dataset=tiny", "--source=atomic", f"--raw_dir={tiny_raw}",
+                       f"--datasets_dir={datasets}", *FILTERS)
+    assert prepared.returncode == 0, prepared.stderr
+    (datasets / "tiny" / "flags.txt").write_text("\n".join(SMALL))
+    arguments = ["--dataset=tiny", f"--datasets_dir={datasets}", f"--runs_dir={folder}/runs",
+                 f"--results_dir={folder}/results", "--seeds=1,2"]
+    done = command("katrec.experiments", *arguments)
+    assert done.returncode == 0, done.stderr
+    return folder, arguments, prepared.stdout, done.stdout
+
+
+def test_preprocess_prints_table_1(experiment):
+    assert "| tiny | 40 | 24 |" in experiment[2]
+    assert "2-core, interactions: before" in experiment[2]
+
+
+def test_table_2(experiment):
+    folder, _, _, printed = experiment
+    text = (folder / "results" / "tiny" / "table2.md").read_text()
+    assert text in printed
+    results = [json.loads((folder / "runs" / "tiny" / f"katrec-seed{seed}" / "result.json").read_text())
+               for seed in (1, 2)]
+    mean = sum(result["test"]["sampled"]["NDCG@10"] for result in results) / 2
+    row = next(line for line in text.splitlines() if line.startswith("| NDCG@10"))
+    assert f"{mean:.4f} ±" in row
+    assert text.count("**") >= 2 * 12
+
+
+def test_finished_runs_are_not_repeated(experiment, command):
+    _, arguments, _, first = experiment
+    again = command("katrec.experiments", *arguments)
+    assert again.stdout.count("is finished") == 4
+    numbers = [re.findall(r"\d\.\d{4}", text[text.index("# Table 2"):]) for text in (first, again.stdout)]
+    assert numbers[0] == numbers[1]
+
+
+def test_dry_run_runs_nothing(experiment, command, tmp_path):
+    done = command("katrec.experiments", *experiment[1], f"--runs_dir={tmp_path}/none", "--dry_run")
+    assert done.returncode == 0
+    assert done.stdout.count("-m katrec.train") == 4
+    assert not (tmp_path / "none").exists()
+
+
+def test_evaluate_gives_the_runs_numbers(experiment, command):
+    run = experiment[0] / "runs" / "tiny" / "katrec-seed1"
+    done = command("katrec.evaluate", f"--output_dir={run}", "--split=valid")
+    assert done.returncode == 0, done.stderr
+    valid = json.loads((run / "result.json").read_text())["valid"]
+    for protocol in ("sampled", "full"):
+        line = next(line for line in done.stdout.splitlines() if line.split()[:2] == ["valid", protocol])
+        assert f"NDCG@10 {valid[protocol]['NDCG@10']:.4f}" in line
+    fewer = command("katrec.evaluate", f"--output_dir={run}", "--split=valid", "--num_negatives=1")
+    assert float(re.search(r"sampled.*Hit@5 ([\d.]+)", fewer.stdout).group(1)) == 1
+
+
+def fails(done, status, message):
+    assert done.returncode == status, done.stdout + done.stderr
+    assert re.search(message, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    return True
+
+
+@pytest.mark.parametrize("arguments, status, message", [
+    (["--dataset=other"], 2, "not known by name; give --source=atomic"),
+    (["--dataset=a/b"], 2, "a plain name, not a path"),
+    ([], 2, "--dataset"),
+    (["--dataset=x", "--source=atomic"], 2, "needs --raw_dir"),
+    (["--dataset=x", "--source=atomic", "--raw_dir=/nowhere"], 1, r"/nowhere/x\.inter: no such file"),
+    (["--dataset=x", "--min_interactions=-1"], 2, "min_interactions"),
+    (["--dataset=x", "--wrong=1"], 2, "Unknown command line flag 'wrong'"),
+    (["--dataset=ml-100k", "more"], 2, "unexpected argument 'more'"),
+])
+def test_preprocess_refuses(command, tmp_path, arguments, status, message):
+    assert fails(command("preprocess", *arguments, f"--datasets_dir={tmp_path}/none"), status, message)
+    assert not (tmp_path / "none").exists()
+
+
+def test_preprocess_refuses_what_the_k_core_empties(command, tiny_raw, tmp_path):
+    done = command("preprocess", "--dataset=tiny", "--source=atomic", f"--raw_dir={tiny_raw}",
+                   "--min_interactions=50", f"--datasets_dir={tmp_path}")
+    assert fails(done, 1, "no interactions are left after the 50-core of .* lower --min_interactions")
+
+
+@pytest.mark.parametrize("arguments, status, message", [
+    ([], 2, "--output_dir is needed"),
+    (["--output_dir=x", "--num_heads=3"], 2, "does not divide the hidden size 16"),
+    (["--output_dir=x", "--mask_share=1.5"], 2, "mask_share"),
+    (["--output_dir=x", "--mask_share=0"], 2, "--mask_share must be above 0"),
+    (["--output_dir=x", "--propagation_dims=4,x"], 2, "--propagation_dims=4,x: integers separated by commas"),
+    (["--output_dir=x", "--propagation_dims=0"], 2, "each at least 1"),
+    (["--output_dir=x", "--model=other"], 2, "should be one of"),
+    (["--output_dir=x", "--flagfile=/nowhere"], 2, "/nowhere"),
+    (["--output_dir=x", "--datasets_dir=/nowhere"], 1, "no prepared data set; run: python -m preprocess"),
+])
+def test_train_refuses(command, datasets_dir, arguments, status, message):
+    assert fails(command("katrec.train", *SMALL, f"--datasets_dir={datasets_dir}", *arguments), status, message)
+
+
+def test_train_refuses_a_directory_of_other_settings(experiment, command):
+    run = experiment[0] / "runs" / "tiny" / "katrec-seed1"
+    before = (run / "config.json").read_text()
+    done = command("katrec.train", *SMALL, f"--datasets_dir={experiment[0]}/datasets", f"--output_dir={run}",
+                   "--learning_rate=0.5")
+    assert fails(done, 1, r"made with other settings: --learning_rate=0.5 \(was 0.001\)")
+    assert (run / "config.json").read_text() == before
+
+
+@pytest.mark.parametrize("arguments, status, message", [
+    ([], 2, "--output_dir is needed"),
+    (["--output_dir=/nowhere"], 1, "not a run directory"),
+])
+def test_evaluate_refuses(command, arguments, status, message):
+    assert fails(command("katrec.evaluate", *arguments), status, message)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--models=other"], "choose from bert4rec,katrec"),
+    (["--seeds=a"], "whole numbers"),
+    (["--dataset=other"], "there is no .*flags.txt"),
+])
+def test_experiments_refuse(command, arguments, message):
+    assert fails(command("katrec.experiments", *arguments), 2, message)
+
+
+@pytest.mark.parametrize("module, flag", [
+    ("preprocess", "--min_interactions"), ("katrec.train", "--kg_steps"), ("katrec.evaluate", "--split"),
+    ("katrec.experiments", "--seeds"),
+])
+def test_help_shows_the_flags(command, module, flag):
+    text = command(module, "--help").stdout
+    assert flag in text
+    assert f"python -m {module}" in text or "./run_experiments.sh" in text

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from katrec.training.optimizers import BETA_1, BETA_2, EPSILON, WarmupLinearDecay, addons_adamw, keras_adamw
+
+SCHEDULE = WarmupLinearDecay(0.1, 3, 20)
+
+
+def steps(optimizer, count=15):
+    """The values of a decayed kernel and of a bias over `count` steps of a quadratic loss."""
+    kernel, bias = tf.Variable([1.0, -2.0, 3.0], name="kernel"), tf.Variable([1.0, -2.0, 3.0], name="bias")
+    values = []
+    for _ in range(count):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum((kernel - 0.5) ** 2) + tf.reduce_sum((bias - 0.5) ** 2)
+        optimizer.apply_gradients(zip(tape.gradient(loss, [kernel, bias]), [kernel, bias]))
+        values.append(np.concatenate([kernel.numpy(), bias.numpy()]))
+    return np.array(values)
+
+
+def expected(weight_decay, count=15):
+    w = np.array([1.0, -2.0, 3.0] * 2)
+    m, v, values = np.zeros(6), np.zeros(6), []
+    decay = np.array([weight_decay] * 3 + [0.0] * 3)
+    for step in range(count):
+        rate = 0.1 * min((step + 1) / 3, (20 - step) / 17, 1)
+        gradient = 2 * (w - 0.5)
+        w = w - rate * decay * w
+        m = BETA_1 * m + (1 - BETA_1) * gradient
+        v = BETA_2 * v + (1 - BETA_2) * gradient ** 2
+        correction = np.sqrt(1 - BETA_2 ** (step + 1)) / (1 - BETA_1 ** (step + 1))
+        w = w - rate * correction * m / (np.sqrt(v) + EPSILON)
+        values.append(w)
+    return np.array(values)
+
+
+@pytest.mark.parametrize("make", [addons_adamw, keras_adamw])
+def test_both_stacks_take_the_same_steps(make):
+    if make is addons_adamw:
+        pytest.importorskip("tensorflow_addons", reason="TensorFlow Addons exists for Python 3.11 and older only")
+    np.testing.assert_allclose(steps(make(SCHEDULE, 0.3)), expected(0.3), rtol=1e-4, atol=1e-5)
+
+
+def test_schedule():
+    rates = [float(SCHEDULE(step)) for step in (0, 1, 2, 3, 11, 19, 20, 25)]
+    assert rates == pytest.approx([0.1 / 3, 0.2 / 3, 0.1, 0.1, 0.1 * 9 / 17, 0.1 / 17, 0, 0])
+    assert float(WarmupLinearDecay(0.1, 0, 10)(0)) == pytest.approx(0.1)
+    assert WarmupLinearDecay.from_config(SCHEDULE.get_config()).get_config() == SCHEDULE.get_config()

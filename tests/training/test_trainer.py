@@ -1,0 +1,110 @@
+import json
+
+import numpy as np
+import pytest
+
+from katrec.data.dataset import Dataset
+from katrec.training.batches import Batches
+from katrec.training.trainer import Trainer
+
+
+def sequences(items_of_users, triplets=(), num_items=2, num_entities=None, num_relations=1):
+    """A data set of whole histories; the last two items of each are held out."""
+    training = [items[:-2] for items in items_of_users]
+    valid, test = (np.array([items[place] for items in items_of_users], np.int32) for place in (-2, -1))
+    return Dataset(
+        "hand", np.cumsum([0, *map(len, training)]), np.concatenate(training).astype(np.int32), valid, test,
+        np.array(triplets, np.int32).reshape(-1, 3), num_items, num_entities or num_items, num_relations, {},
+    )
+
+
+@pytest.mark.parametrize("name", ["katrec", "bert4rec"])
+def test_two_alternating_items_are_learned_perfectly(make_config, tmp_path, name):
+    histories = [[(start + i) % 2 for i in range(length)] for start in (0, 1) for length in range(5, 21)]
+    # Attributes of their own: users alone would tell TransR that the two items are the same.
+    triplets = [[item, 0, 2 + 12 * item + attribute] for item in (0, 1) for attribute in range(12)]
+    dataset = sequences(histories, triplets, num_entities=26)
+    config = make_config(
+        model=name, output_dir=tmp_path, train_steps=1000, eval_every_steps=1000, learning_rate=2e-3, batch_size=32,
+        kg_batch_size=1024, entity_dim=64, propagation_dims="32,16,16", hidden_dim=128, hidden_dropout=0,
+        attention_dropout=0, message_dropout=0,
+    )
+    trainer = Trainer(config, dataset)
+    trainer.run()
+    for length in range(3, 19):
+        for start in (0, 1):
+            history = np.array([[(start + i) % 2 for i in range(length)]], np.int32)
+            logits = trainer.model((history, np.array([0], np.int32))).numpy()[0]
+            assert logits.argmax() == (start + length) % 2
+
+
+GENRES, ITEMS = 8, 160
+
+
+def clustered(generator):
+    """Users stay within a genre; items are too rarely seen to tell their genre without the knowledge graph."""
+    genres = generator.integers(GENRES, size=150)
+    histories = [generator.permutation(np.arange(genre, ITEMS, GENRES))[:5].tolist() for genre in genres]
+    triplets = np.array([[item, 0, ITEMS + item % GENRES] for item in range(ITEMS)])
+    return histories, triplets
+
+
+def ndcg(histories, triplets, make_config, folder):
+    dataset = sequences(histories, triplets, ITEMS, ITEMS + GENRES)
+    config = make_config(model="katrec", output_dir=folder, train_steps=200, eval_every_steps=50, learning_rate=5e-3,
+                         warmup_steps=10, entity_dim=16, propagation_dims="16,16", last_item_share=0.5)
+    return Trainer(config, dataset).run()["test"]["full"]["NDCG@10"]
+
+
+def test_shuffled_tails_or_histories_lose(make_config, tmp_path, generator):
+    histories, triplets = clustered(generator)
+    real = ndcg(histories, triplets, make_config, tmp_path / "real")
+    wrong_graph = triplets.copy()
+    wrong_graph[:, 2] = generator.permutation(wrong_graph[:, 2])
+    wrong_histories = generator.permutation(np.concatenate(histories)).reshape(-1, 5).tolist()
+    without_graph = ndcg(histories, wrong_graph, make_config, tmp_path / "graph")
+    without_histories = ndcg(wrong_histories, triplets, make_config, tmp_path / "histories")
+    assert real > 1.25 * without_graph
+    assert real > 3 * without_histories
+
+
+def test_batches_are_a_function_of_the_step(tiny_dataset, make_config):
+    from katrec.data import collaborative_graph
+
+    config = make_config(model="katrec", kg_steps=2)
+    graph = collaborative_graph.build(tiny_dataset)
+
+    def first(step, count):
+        batches = Batches(tiny_dataset, graph, config).from_step(step)
+        return [[tensor.numpy() for tensor in next(batches)] for _ in range(count)]
+
+    whole, part = first(0, 12), first(5, 7)
+    for expected, batch in zip(whole[5:], part):
+        for left, right in zip(expected, batch):
+            np.testing.assert_array_equal(left, right)
+    assert whole[0][2].shape == (2, 32, 4)
+
+
+def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_config, tmp_path):
+    config = make_config(model="katrec", output_dir=tmp_path, train_steps=12, eval_every_steps=4, batch_size=7)
+    trainer = Trainer(config, tiny_dataset)
+    result = trainer.run()
+    # The first call traces a second time, with the optimizers' variables made; batches of any width do not.
+    assert trainer._step._traced.experimental_get_tracing_count() == 2
+    assert json.loads((tmp_path / "result.json").read_text()) == result
+    assert {"dataset", "model", "seed", "step", "seconds", "users", "test", "valid"} == set(result)
+    assert set(result["test"]) == {"sampled", "full"}
+    assert (result["step"], result["users"]) == (12, 40)
+    rows = [json.loads(row) for row in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [4, 8, 12]
+    assert all(row["cloze_loss"] > 0 and row["transr_loss"] > 0 for row in rows)
+    assert list((tmp_path / "tensorboard").iterdir())
+    best = max(row["valid"]["sampled"]["NDCG@10"] for row in rows)
+    assert result["valid"]["sampled"]["NDCG@10"] == pytest.approx(best)
+
+
+def test_patience_stops_early(tiny_dataset, make_config, tmp_path):
+    # With a learning rate of 0 nothing gets better after the first evaluation.
+    config = make_config(model="bert4rec", output_dir=tmp_path, train_steps=100, eval_every_steps=2, patience=3,
+                         learning_rate=0)
+    assert Trainer(config, tiny_dataset).run()["step"] == 8
