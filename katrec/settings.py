@@ -8,8 +8,8 @@ from katrec_common.command_line import FlagError
 
 FLAGS = flags.FLAGS
 NAMES = []
-# What may differ between the run that wrote a directory and the one that goes on in it.
-FREE = ("output_dir", "datasets_dir", "resume")
+# What may differ between the run that wrote a directory and the one that goes on in it; "data" is checked apart.
+FREE = ("output_dir", "datasets_dir", "resume", "data")
 
 
 def _define(define, name, default, *args, **kwargs):
@@ -24,7 +24,8 @@ _define(_string, "dataset", "ml-100k", "Name of a prepared data set.")
 _define(_string, "datasets_dir", "datasets", "Folder of the prepared data sets.")
 _define(_string, "output_dir", None, "Run directory: config.json, checkpoints, metrics.jsonl, result.json.")
 _define(_enum, "model", "katrec", ["katrec", "bert4rec"], "What to train.")
-_define(_integer, "seed", 1, "Seed of initial values, batches, masks, dropout and negatives.", 0)
+_define(_integer, "seed", 1, "Seed of initial values, batches, masks, dropout and broken triplets.", 0,
+        2**31 - 1)
 _define(_boolean, "resume", True, "Go on from the last checkpoint in --output_dir; --noresume begins anew.")
 
 _define(_integer, "max_sequence_length", 50, "T: items (and mask token) that the transformer reads.", 2)
@@ -57,7 +58,7 @@ _define(_integer, "batch_size", 256, "Sequences in a Cloze step.", 1)
 _define(_float, "learning_rate", 1e-3, "Peak learning rate of both losses' Adam.", 0)
 _define(_integer, "warmup_steps", 100, "Steps in which the learning rate rises linearly.", 0)
 _define(_float, "weight_decay", 0.01, "Decoupled weight decay of the Cloze step, scaled by the learning rate.", 0)
-_define(_float, "clip_norm", 5.0, "The gradient's global norm is clipped here.", 0)
+_define(_float, "clip_norm", 5.0, "The gradient's global norm is clipped here.", 1e-6)
 _define(_float, "mask_share", 0.2, "ϱ: share of a sequence's items that is masked.", 0, 1)
 _define(_float, "last_item_share", 0.1, "Share of the sequences in which only the last item is masked.", 0, 1)
 _define(_float, "sliding_window", 0.5, "Stride of the windows over long histories, as a share of T.", 0.01, 1)

@@ -123,6 +123,26 @@ def test_train_refuses_a_directory_of_other_settings(experiment, command):
     assert (run / "config.json").read_text() == before
 
 
+def test_changed_data_is_refused(experiment, command, tiny_raw, tmp_path):
+    run = experiment[0] / "runs" / "tiny" / "katrec-seed1"
+    command("preprocess", "--dataset=tiny", "--source=atomic", f"--raw_dir={tiny_raw}", f"--datasets_dir={tmp_path}",
+            *FILTERS, "--min_entity_count=5")
+    message = r"data set tiny: .*triplets\.npz.* changed since the run was trained"
+    done = command("katrec.evaluate", f"--output_dir={run}", f"--datasets_dir={tmp_path}")
+    assert fails(done, 1, message)
+    done = command("katrec.train", *SMALL, f"--datasets_dir={tmp_path}", f"--output_dir={run}")
+    assert fails(done, 1, message)
+
+
+def test_noresume_begins_anew(experiment, command, tmp_path):
+    arguments = [*SMALL, f"--datasets_dir={experiment[0]}/datasets", f"--output_dir={tmp_path}/run", "--model=bert4rec"]
+    assert command("katrec.train", *arguments).returncode == 0
+    done = command("katrec.train", *arguments, "--seed=5", "--noresume")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["seed"] == 5
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize("arguments, status, message", [
     ([], 2, "--output_dir is needed"),
     (["--output_dir=/nowhere"], 1, "not a run directory"),

@@ -9,7 +9,7 @@ from katrec import settings
 from katrec_common import files
 from katrec_common.command_line import UserError
 
-RESULT = "result.json"
+CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
 
 
 def claim(config, checksums):
@@ -22,16 +22,17 @@ def claim(config, checksums):
     Raises:
       UserError: the directory belongs to a run with other settings or other data.
     """
-    values = {**vars(config), "data": checksums}
-    path = os.path.join(config.output_dir, "config.json")
+    if not config.resume:
+        _clear(config.output_dir)
+    path = os.path.join(config.output_dir, CONFIG)
     if os.path.exists(path):
-        changed = settings.differences(values, files.read_json(path))
-        if not config.resume:
-            _clear(config.output_dir)
-        elif changed:
+        stored = read_config(config.output_dir)
+        changed = settings.differences(vars(config), vars(stored))
+        if changed:
             raise UserError(f"{config.output_dir}: made with other settings: {'; '.join(changed)}; "
                             "choose another --output_dir, or --noresume to begin anew there")
-    files.write_json(path, values)
+        check_data(stored, checksums)
+    files.write_json(path, {**vars(config), "data": checksums})
 
 
 def read_config(output_dir):
@@ -40,7 +41,7 @@ def read_config(output_dir):
     Raises:
       UserError: there is none.
     """
-    path = os.path.join(output_dir, "config.json")
+    path = os.path.join(output_dir, CONFIG)
     if not os.path.exists(path):
         raise UserError(f"{output_dir}: no config.json, this is not a run directory of katrec.train")
     return types.SimpleNamespace(**files.read_json(path))
@@ -65,14 +66,14 @@ def check_data(config, checksums):
     changed = sorted(name for name in config.data if config.data[name] != checksums.get(name))
     if changed:
         raise UserError(f"data set {config.dataset}: {', '.join(changed)} changed since the run was trained; "
-                        "prepare it again with the same settings, or train again")
+                        "prepare it again with the same settings, or train again in another --output_dir")
 
 
 class MetricRows:
     """metrics.jsonl, a row an evaluation."""
 
     def __init__(self, output_dir):
-        self._path = os.path.join(output_dir, "metrics.jsonl")
+        self._path = os.path.join(output_dir, METRICS)
 
     def keep_until(self, step):
         """Drops rows of steps that will be run again."""
@@ -91,6 +92,6 @@ class MetricRows:
 def _clear(output_dir):
     for name in ("checkpoints", "tensorboard"):
         shutil.rmtree(os.path.join(output_dir, name), ignore_errors=True)
-    for name in ("metrics.jsonl", RESULT, "config.json"):
+    for name in (METRICS, RESULT, CONFIG):
         if os.path.exists(os.path.join(output_dir, name)):
             os.unlink(os.path.join(output_dir, name))

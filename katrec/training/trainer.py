@@ -1,5 +1,6 @@
 """The training loop: progress, evaluation, early stopping, checkpoints, results."""
 
+import math
 import os
 import time
 
@@ -103,6 +104,9 @@ class Trainer:
         progress = self.progress
         valid = self._evaluators["valid"].evaluate(full=False)["sampled"]
         sequence_loss, triplet_loss = self._step.take_losses()
+        if not math.isfinite(sequence_loss + triplet_loss):
+            raise UserError(f"step {step}: the loss is {sequence_loss} (Cloze), {triplet_loss} (TransR); "
+                            "lower --learning_rate and begin anew with --noresume")
         value = valid[STOPPING_METRIC]
         if value > float(progress.best):
             progress.best.assign(value)

@@ -3,9 +3,11 @@ import json
 import numpy as np
 import pytest
 
+from katrec.data import collaborative_graph
 from katrec.data.dataset import Dataset
 from katrec.training.batches import Batches
 from katrec.training.trainer import Trainer
+from katrec_common.command_line import UserError
 
 
 def sequences(items_of_users, triplets=(), num_items=2, num_entities=None, num_relations=1):
@@ -25,8 +27,8 @@ def test_two_alternating_items_are_learned_perfectly(make_config, tmp_path, name
     triplets = [[item, 0, 2 + 12 * item + attribute] for item in (0, 1) for attribute in range(12)]
     dataset = sequences(histories, triplets, num_entities=26)
     config = make_config(
-        model=name, output_dir=tmp_path, train_steps=1000, eval_every_steps=1000, learning_rate=2e-3, batch_size=32,
-        kg_batch_size=1024, entity_dim=64, propagation_dims="32,16,16", hidden_dim=128, hidden_dropout=0,
+        model=name, output_dir=tmp_path, train_steps=1200, eval_every_steps=1200, learning_rate=2e-3, batch_size=32,
+        kg_batch_size=1024, entity_dim=32, propagation_dims="8,8", hidden_dim=48, hidden_dropout=0,
         attention_dropout=0, message_dropout=0,
     )
     trainer = Trainer(config, dataset)
@@ -69,8 +71,6 @@ def test_shuffled_tails_or_histories_lose(make_config, tmp_path, generator):
 
 
 def test_batches_are_a_function_of_the_step(tiny_dataset, make_config):
-    from katrec.data import collaborative_graph
-
     config = make_config(model="katrec", kg_steps=2)
     graph = collaborative_graph.build(tiny_dataset)
 
@@ -108,3 +108,20 @@ def test_patience_stops_early(tiny_dataset, make_config, tmp_path):
     config = make_config(model="bert4rec", output_dir=tmp_path, train_steps=100, eval_every_steps=2, patience=3,
                          learning_rate=0)
     assert Trainer(config, tiny_dataset).run()["step"] == 8
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tiny_dataset, make_config, tmp_path):
+    config = make_config(model="bert4rec", output_dir=tmp_path, train_steps=4, eval_every_steps=4)
+    trainer = Trainer(config, tiny_dataset)
+    trainer.model.items.assign(trainer.model.items * float("nan"))
+    with pytest.raises(UserError, match="step 4: the loss is nan .*lower --learning_rate"):
+        trainer.run()
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_nothing_to_train_on_is_said(make_config, tmp_path):
+    with pytest.raises(UserError, match="no user has two training items"):
+        Trainer(make_config(output_dir=tmp_path), sequences([[0, 1, 0], [1, 0, 1]]))
+    lonely = sequences([[0, 1, 0, 1]])._replace(valid=np.array([-1], np.int32), test=np.array([-1], np.int32))
+    with pytest.raises(UserError, match="no user has three interactions"):
+        Trainer(make_config(output_dir=tmp_path), lonely)
