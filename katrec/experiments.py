@@ -97,7 +97,7 @@ def _notes(results):
         *(f"{model}: steps {', '.join(steps[model])}; seconds {', '.join(seconds[model])}" for model in steps),
         f"Machine: {os.cpu_count()} cores, {_processor()}; Python {platform.python_version()}; {_tensorflow()}",
         f"Date: {datetime.date.today().isoformat()}",
-        "Each model's weights are those with the best validation NDCG@10; the test items played no part in any choice.",
+        "Each run's weights are those with the best validation NDCG@10.",
     ]
 
 

@@ -2,8 +2,12 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
+
+from tests.conftest import ROOT
 
 SMALL = ["--dataset=tiny", "--max_sequence_length=8", "--entity_dim=8", "--propagation_dims=4,4", "--hidden_dim=16",
          "--relation_dim=4", "--batch_size=16", "--kg_batch_size=32", "--train_steps=6", "--eval_every_steps=3"]
@@ -168,3 +172,14 @@ def test_help_shows_the_flags(command, module, flag):
     text = command(module, "--help").stdout
     assert flag in text
     assert f"python -m {module}" in text or "./run_experiments.sh" in text
+
+
+def test_console_scripts_are_the_commands(command):
+    """What setup.py's entry points call, without an installation."""
+    for name, module in [("preprocess", "preprocess"), ("train", "katrec.train"), ("evaluate", "katrec.evaluate"),
+                         ("experiments", "katrec.experiments")]:
+        code = f"from katrec_common import console; console.{name}()"
+        done = subprocess.run([sys.executable, "-c", code, "--help"], cwd=ROOT, capture_output=True, text=True,
+                              check=False)
+        assert "flags:" in done.stdout, done.stderr
+        assert done.stdout.splitlines()[0] == command(module, "--help").stdout.splitlines()[0]

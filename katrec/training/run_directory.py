@@ -80,7 +80,8 @@ class MetricRows:
         rows = []
         if os.path.exists(self._path):
             with open(self._path, encoding="utf-8") as file:
-                rows = [row for row in file if json.loads(row)["step"] <= step]
+                # A run that was killed may have left half a row.
+                rows = [row for row in file if row.endswith("\n") and json.loads(row)["step"] <= step]
         with files.replacing(self._path) as file:
             file.writelines(rows)
 

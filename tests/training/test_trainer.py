@@ -6,6 +6,7 @@ import pytest
 from katrec.data import collaborative_graph
 from katrec.data.dataset import Dataset
 from katrec.training.batches import Batches
+from katrec.training.run_directory import MetricRows
 from katrec.training.trainer import Trainer
 from katrec_common.command_line import UserError
 
@@ -125,3 +126,13 @@ def test_nothing_to_train_on_is_said(make_config, tmp_path):
     lonely = sequences([[0, 1, 0, 1]])._replace(valid=np.array([-1], np.int32), test=np.array([-1], np.int32))
     with pytest.raises(UserError, match="no user has three interactions"):
         Trainer(make_config(output_dir=tmp_path), lonely)
+
+
+def test_rows_after_the_checkpoint_and_half_rows_are_dropped(tmp_path):
+    rows = MetricRows(tmp_path)
+    for step in (5, 10, 15):
+        rows.add({"step": step})
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 2')
+    rows.keep_until(10)
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 5}\n{"step": 10}\n'
