@@ -24,6 +24,7 @@ setup(
         f"tensorflow-addons==0.23.0; {ADDONS}",
         f"tensorflow>=2.16; {KERAS}",
         f"tf-keras>=2.16; {KERAS}",
+        f"tensorboard; {KERAS}",  # a part of TensorFlow before 2.21
         "numpy",
         "pandas",
         "scipy",
