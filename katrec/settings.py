@@ -8,6 +8,7 @@ from katrec_common.command_line import FlagError
 
 FLAGS = flags.FLAGS
 NAMES = []
+ABLATIONS = ("none", "no_attention", "level1", "connection", "concat")
 # What may differ between the run that wrote a directory and the one that goes on in it; "data" is checked apart.
 FREE = ("output_dir", "datasets_dir", "resume", "data")
 
@@ -49,7 +50,7 @@ _define(_enum, "item_table", "tied", ["tied", "own"],
         "V* of the fusion: the table that the transformer reads, or a table of its own.")
 _define(_enum, "fusion_activation", "gelu", ["gelu", "leaky_relu"], "σ of the item co-occurrence layer.")
 _define(_boolean, "user_modeling", False, "Explicit user modelling: the hidden state is [e_u* ‖ v].")
-_define(_enum, "ablation", "none", ["none", "no_attention", "level1", "connection", "concat"],
+_define(_enum, "ablation", "none", ABLATIONS,
         "A variant of Table 3: equal neighbour weights; one propagation layer; input embeddings of the transformer's "
         "own; Ê = V* without fusion.")
 

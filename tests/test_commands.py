@@ -138,6 +138,14 @@ def test_changed_data_is_refused(experiment, command, tiny_raw, tmp_path):
     assert fails(done, 1, message)
 
 
+def test_noresume_leaves_a_strangers_folder_alone(experiment, command, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "mine").write_text("of another program")
+    arguments = [*SMALL, f"--datasets_dir={experiment[0]}/datasets", f"--output_dir={tmp_path}", "--noresume"]
+    assert command("katrec.train", *arguments).returncode == 0
+    assert (tmp_path / "checkpoints" / "mine").exists()
+
+
 def test_noresume_begins_anew(experiment, command, tmp_path):
     arguments = [*SMALL, f"--datasets_dir={experiment[0]}/datasets", f"--output_dir={tmp_path}/run", "--model=bert4rec"]
     assert command("katrec.train", *arguments).returncode == 0

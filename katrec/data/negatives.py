@@ -3,6 +3,7 @@
 import numpy as np
 
 from katrec.data.collaborative_graph import edge_keys
+from katrec.data.sequences import positions_within
 
 
 class TripletSampler:
@@ -61,7 +62,7 @@ def item_negatives(users, items, num_users, num_items, count, generator):
     ranks = _distinct(num_items - sizes, count, generator)
     # The j-th item outside a sorted history h_0 < h_1 < … is j + |{i : h_i − i ≤ j}|.
     starts = np.cumsum(sizes) - sizes
-    gaps = seen_items - (np.arange(len(seen)) - starts[seen_users])
+    gaps = seen_items - positions_within(sizes)
     row = np.arange(num_users)[:, None] * (num_items + 1)
     below = np.searchsorted(gaps + seen_users * (num_items + 1), np.maximum(ranks, 0) + row, side="right")
     return np.where(ranks >= 0, ranks + below - starts[:, None], -1).astype(np.int32)

@@ -53,8 +53,7 @@ def windows(offsets, max_length, sliding_window):
     beyond = np.maximum(lengths - max_length, 0)
     counts = np.where(lengths >= 2, 1 + -(-beyond // stride), 0)
     users = np.repeat(np.arange(len(lengths)), counts)
-    strides = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts)
-    starts = np.maximum(beyond[users] - strides * stride, 0)
+    starts = np.maximum(beyond[users] - positions_within(counts) * stride, 0)
     return Windows(
         users.astype(np.int32), offsets[users] + starts, np.minimum(lengths[users], max_length).astype(np.int32)
     )
@@ -71,6 +70,11 @@ def batch_order(lengths, batch_size, generator):
     order = order[np.lexsort((lengths[order], group))]
     batches = np.split(order, np.arange(batch_size, len(order), batch_size))
     return [batches[i] for i in generator.permutation(len(batches))]
+
+
+def positions_within(counts):
+    """Returns 0 … counts[0] − 1, then 0 … counts[1] − 1, and so on, int64[sum of counts]."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def padded(items, starts, lengths, padding):

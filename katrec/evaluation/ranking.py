@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from katrec.data.negatives import item_negatives
-from katrec.data.sequences import recent_items
+from katrec.data.sequences import positions_within, recent_items
 from katrec.evaluation.metrics import metrics
 
 NEGATIVES_SEED = 2020
@@ -87,8 +87,7 @@ class Evaluator:
         """The (row, item) pairs of the users' whole histories."""
         lengths = np.diff(self._offsets)[users]
         rows = np.repeat(np.arange(len(users)), lengths)
-        places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return rows, self._items[self._offsets[users][rows] + places]
+        return rows, self._items[self._offsets[users][rows] + positions_within(lengths)]
 
 
 def rank_of_first(scores):

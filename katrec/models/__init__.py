@@ -1,6 +1,6 @@
 """What can be trained."""
 
 from katrec.models.bert4rec import BERT4Rec
-from katrec.models.katrec import ABLATIONS, KATRec
+from katrec.models.katrec import KATRec
 
-__all__ = ["ABLATIONS", "BERT4Rec", "KATRec"]
+__all__ = ["BERT4Rec", "KATRec"]

@@ -14,8 +14,6 @@ from katrec.layers.seeded_dropout import fold
 from katrec.layers.transr import pairwise_loss
 from katrec.models.cloze_recommender import ClozeRecommender, ItemTables
 
-ABLATIONS = ("none", "no_attention", "level1", "connection", "concat")
-
 
 class KATRec(ClozeRecommender):
     """Knowledge Aware aTtentive sequential Recommendations (Section 3), and its ablations (Section 4.2.5).

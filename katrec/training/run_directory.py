@@ -22,9 +22,10 @@ def claim(config, checksums):
     Raises:
       UserError: the directory belongs to a run with other settings or other data.
     """
-    if not config.resume:
-        _clear(config.output_dir)
     path = os.path.join(config.output_dir, CONFIG)
+    # Only what is a run directory is cleared: another folder's "checkpoints" are not ours.
+    if os.path.exists(path) and not config.resume:
+        _clear(config.output_dir)
     if os.path.exists(path):
         stored = read_config(config.output_dir)
         changed = settings.differences(vars(config), vars(stored))

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from katrec.data import collaborative_graph
 from katrec.data.sequences import padded
-from katrec.models import ABLATIONS
 from katrec.models.build import build
+from katrec.settings import ABLATIONS
 from tests import reference
 
 SEED = tf.constant([1, 5])
