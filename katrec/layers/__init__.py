@@ -1,6 +1,7 @@
 """The paper's Section 3 as Keras layers."""
 
-from katrec.layers.ego_network import EgoNetworkAttention, EgoNetworks
+from katrec.layers.ego_network import EgoNetworks
+from katrec.layers.ego_network_attention import EgoNetworkAttention
 from katrec.layers.initializers import embedding_initializer
 from katrec.layers.item_cooccurrence import ItemCooccurrence, NextItemHead
 from katrec.layers.knowledge_graph_encoder import BiInteractionAggregator, KnowledgeGraphEncoder

@@ -47,9 +47,10 @@ class KnowledgeGraphEncoder(tf.keras.layers.Layer):
       l2_normalize: each layer's output is divided by its norm where it is concatenated, as in KGAT; the next layer
         reads it as it is.
 
-    Input: e⁽⁰⁾, float[N, d]; `propagate`, a function from float[N, c] to its ego networks' embeddings float[N, c];
-      `seed`, int32[2], or None at inference.
-    Output: e*, float[N, q], q = d + Σ d⁽ˡ⁾.
+    Input: e⁽⁰⁾, float[N, d]; `propagate`, a function from a layer's number 0 … L − 1 and float[N, c] to its ego
+      networks' embeddings, float[N, c], of the last layer float[n, c]: the first n ≤ N nodes are wanted; `seed`,
+      int32[2], or None at inference.
+    Output: e* of the first n nodes, float[n, q], q = d + Σ d⁽ˡ⁾.
     """
 
     def __init__(self, propagation_dims=(32, 16, 16), message_dropout=0.1, l2_normalize=True, **kwargs):
@@ -64,9 +65,13 @@ class KnowledgeGraphEncoder(tf.keras.layers.Layer):
     def call(self, nodes, propagate, seed=None):
         outputs = [nodes]
         for layer, aggregator in enumerate(self.aggregators):
-            nodes = self.dropout(aggregator((nodes, propagate(nodes))), seed=fold(seed, layer))
-            outputs.append(tf.math.l2_normalize(nodes, axis=-1) if self.l2_normalize else nodes)
-        return tf.concat(outputs, axis=-1)
+            ego = propagate(layer, nodes)
+            nodes = self.dropout(aggregator((nodes[:ego.shape[0]], ego)), seed=fold(seed, layer))
+            outputs.append(nodes)
+        wanted = [output[:nodes.shape[0]] for output in outputs]
+        if self.l2_normalize:
+            wanted[1:] = [tf.math.l2_normalize(output, axis=-1) for output in wanted[1:]]
+        return tf.concat(wanted, axis=-1)
 
     def get_config(self):
         return {

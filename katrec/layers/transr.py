@@ -16,8 +16,9 @@ class TransR(tf.keras.layers.Layer):
       num_relations: |R′|.
       relation_dim: k, the size of a relation's space.
 
-    Input: head embeddings float[n, d], relation ids int[n], tail embeddings float[n, d].
-    Output: float[n].
+    Input: head embeddings float[n, d], relation ids int[n], tail embeddings float[n, m, d]: m tails for each head, so
+      that a relation's matrix is gathered once for all of them.
+    Output: float[n, m].
 
     Attributes:
       projection: Wʳ for every relation, float[|R′|, d, k] (it multiplies row vectors).
@@ -43,7 +44,7 @@ class TransR(tf.keras.layers.Layer):
     def call(self, inputs):
         head, relation, tail = inputs
         projection = tf.gather(self.projection, relation)
-        translation = tf.einsum("nd,ndk->nk", head - tail, projection) + tf.gather(self.relation, relation)
+        translation = (head[:, None] - tail) @ projection + tf.gather(self.relation, relation)[:, None]
         return tf.reduce_sum(tf.square(translation), axis=-1)
 
     def get_config(self):

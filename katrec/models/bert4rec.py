@@ -22,5 +22,5 @@ class BERT4Rec(ClozeRecommender):
             name="items", shape=(num_items, config.hidden_dim), initializer=embedding_initializer()
         )
 
-    def item_tables(self, seed=None):
+    def item_tables(self, seed=None, matrices=None):
         return ItemTables(inputs=tf.concat([self.items, self.special_tokens], axis=0), outputs=self.items)

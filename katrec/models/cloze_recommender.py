@@ -13,6 +13,7 @@ from katrec.layers import (
     TransformerLayer,
     embedding_initializer,
 )
+from katrec.layers.cross_entropy import weighted_cross_entropy
 from katrec.layers.seeded_dropout import fold
 
 
@@ -61,8 +62,13 @@ class ClozeRecommender(tf.keras.Model):
         ]
         self.head = NextItemHead(num_items, hidden_dim, config.head_layer_norm)
 
-    def item_tables(self, seed=None):
-        """Returns `ItemTables`; `seed`, int32[2], is the dropout's, None at inference."""
+    def item_tables(self, seed=None, matrices=None):
+        """Returns `ItemTables`.
+
+        Args:
+          seed: the dropout's, int32[2]; None at inference.
+          matrices: what `graph_matrices` returned since the last `refresh_attention`; made here where not given.
+        """
         raise NotImplementedError
 
     @property
@@ -77,6 +83,10 @@ class ClozeRecommender(tf.keras.Model):
 
     def refresh_attention(self):
         """Recomputes the graph attention, where there is one."""
+
+    def graph_matrices(self):
+        """Returns what `item_tables` needs of the graph and stays the same between two refreshes, or None."""
+        return None
 
     def hidden_states(self, sequences, tables, seed=None, return_attention=False):
         """Returns V⁽ᴹ⁾, the hidden state of every position (Section 3.3.2).
@@ -132,24 +142,25 @@ class ClozeRecommender(tf.keras.Model):
         tables = self.item_tables()
         return self.head.logits(self.next_item_vectors(histories, users, tables), tables.outputs)
 
-    def sequence_loss(self, sequences, users, seed):
+    def sequence_loss(self, sequences, users, seed, matrices=None):
         """The Cloze loss (Section 3.4): for each sequence the mean of −log P(i_m = i_m*) over its masked positions.
 
         Args:
           sequences: int32[B, w], right-aligned.
           users: int32[B].
           seed: int32[2]; masks and dropout are functions of it.
+          matrices: as in `item_tables`.
 
         Returns:
           A scalar, the mean over the sequences.
         """
         masked = choose_masked(sequences, self.tokens.padding, self.mask_share, self.last_item_share, fold(seed, 0))
-        tables = self.item_tables(fold(seed, 1))
+        tables = self.item_tables(fold(seed, 1), matrices)
         hidden = self.hidden_states(tf.where(masked, self.tokens.mask, sequences), tables, fold(seed, 2))
         rows = tf.where(masked)[:, 0]
         vectors = self.query_vectors(tf.boolean_mask(hidden, masked), tf.gather(users, rows), tables)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=tf.boolean_mask(sequences, masked), logits=self.head.logits(vectors, tables.outputs)
-        )
         share = 1 / tf.reduce_sum(tf.cast(masked, tf.float32), axis=1)
-        return tf.reduce_sum(losses * tf.gather(share, rows)) / tf.cast(tf.shape(sequences)[0], tf.float32)
+        loss = weighted_cross_entropy(
+            vectors, tables.outputs, self.head.bias, tf.boolean_mask(sequences, masked), tf.gather(share, rows)
+        )
+        return loss / tf.cast(tf.shape(sequences)[0], tf.float32)

@@ -63,20 +63,36 @@ class KATRec(ClozeRecommender):
         """Computes π′ of every edge from the current embeddings, without gradient."""
         self.attention_weights.assign(self._current_attention())
 
-    def node_representations(self, seed=None):
-        """Returns e* of every node (Section 3.2), float[N, q]. Arguments as in `item_tables`."""
-        weights = self.attention_weights
-        if self.differentiable_attention:
-            weights = self.attention(self.nodes, self.networks, self.transr)
-        matrices = self.networks.matrices(weights)
+    def graph_matrices(self):
+        """Returns the `AttentionMatrix` of each propagation layer; None where the attention is differentiable.
 
-        def propagate(nodes):
-            return self.networks.propagate(weights, matrices, nodes)
+        The last layer is wanted for the items alone, unless users are modelled.
+        """
+        return None if self.differentiable_attention else self._matrices(self.attention_weights)
+
+    def _matrices(self, weights):
+        layers = len(self.encoder.propagation_dims)
+        last = self.networks.matrix(weights, None if self.user_modeling else self.num_items)
+        return [self.networks.matrix(weights)] * (layers - 1) + [last] if layers > 1 else [last]
+
+    def node_representations(self, seed=None, matrices=None):
+        """Returns e* (Section 3.2) of the items, float[|I|, q], or of all nodes, float[N, q], with user modelling.
+
+        Arguments as in `item_tables`.
+        """
+        if matrices is None:
+            weights = self.attention_weights
+            if self.differentiable_attention:
+                weights = self.attention(self.nodes, self.networks, self.transr)
+            matrices = self._matrices(weights)
+
+        def propagate(layer, nodes):
+            return self.networks.propagate(matrices[layer], nodes)
 
         return self.encoder(tf.convert_to_tensor(self.nodes), propagate, seed=seed)
 
-    def item_tables(self, seed=None):
-        nodes = self.node_representations(fold(seed, 0))
+    def item_tables(self, seed=None, matrices=None):
+        nodes = self.node_representations(fold(seed, 0), matrices)
         graph_items = nodes[:self.num_items]
         inputs = graph_items if self.reads_graph else tf.convert_to_tensor(self.own_table)
         sequential_items = inputs if self.own_table is None else tf.convert_to_tensor(self.own_table)
@@ -96,10 +112,11 @@ class KATRec(ClozeRecommender):
         Returns:
           The loss, and the ranking part of it alone; both scalars.
         """
-        head, relation, tail, broken = tf.unstack(triplets, num=4, axis=1)
-        head, tail, broken = (tf.gather(self.nodes, nodes) for nodes in (head, tail, broken))
-        ranking = pairwise_loss(self.transr((head, relation, tail)), self.transr((head, relation, broken)))
-        embeddings = (head, tail, broken, tf.gather(self.transr.relation, relation))
+        relation = triplets[:, 1]
+        nodes = tf.gather(self.nodes, tf.gather(triplets, [0, 2, 3], axis=1))
+        positive, negative = tf.unstack(self.transr((nodes[:, 0], relation, nodes[:, 1:])), num=2, axis=1)
+        ranking = pairwise_loss(positive, negative)
+        embeddings = (nodes, tf.gather(self.transr.relation, relation))
         size = tf.add_n([tf.nn.l2_loss(embedding) for embedding in embeddings]) * 2
         return ranking + self.kg_l2 * size / tf.cast(tf.shape(triplets)[0], tf.float32), ranking
 

@@ -32,16 +32,14 @@ class Batches:
         self._config = config
         self.per_epoch = -(-len(self._windows.users) // config.batch_size)
 
-    def signature(self):
-        """Returns the `tf.TensorSpec`s of a batch: sequences [B, w], users [B], triplets [kg_steps, n, 4]."""
-        return (
-            tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32),
-            tf.TensorSpec([None, None, 4], tf.int32),
-        )
-
     def from_step(self, step):
-        """Returns an iterator over the batches of step, step + 1, …, prepared ahead in the background."""
-        dataset = tf.data.Dataset.from_generator(lambda: self._generate(step), output_signature=self.signature())
+        """Returns an iterator over the batches of step, step + 1, …, prepared ahead in the background.
+
+        A batch is sequences int32[B, w], users int32[B], triplets int32[kg_steps, n, 4].
+        """
+        shapes = ([None, None], [None], [None, None, 4])
+        signature = tuple(tf.TensorSpec(shape, tf.int32) for shape in shapes)
+        dataset = tf.data.Dataset.from_generator(lambda: self._generate(step), output_signature=signature)
         return iter(dataset.prefetch(PREFETCHED))
 
     def _generate(self, step):

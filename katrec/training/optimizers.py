@@ -1,4 +1,4 @@
-"""Adam with decoupled weight decay and a linear schedule, on either software stack (Section 4.2.3)."""
+"""Adam for both losses: decoupled weight decay and a linear schedule, on either software stack (Section 4.2.3)."""
 
 import sys
 
@@ -67,3 +67,41 @@ def keras_adamw(schedule, weight_decay):
     )
     optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
     return optimizer
+
+
+def create_variables(optimizer, variables):
+    """Makes an optimizer's moments, which a traced loop may not make."""
+    if isinstance(optimizer, tf.keras.optimizers.Optimizer):
+        optimizer.build(variables)
+    else:
+        optimizer._create_all_weights(variables)
+
+
+class LazyAdam(tf.keras.optimizers.Adam):
+    """Adam without weight decay that leaves rows alone whose gradient is zero because they were not gathered.
+
+    Their moments do not fade and they do not move, so that a step costs what its batch has of rows, not what the table
+    has. A variable with a dense gradient takes Adam's step.
+
+    Args:
+      schedule: `WarmupLinearDecay`.
+    """
+
+    def __init__(self, schedule, name="LazyAdam"):
+        super().__init__(schedule, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON, jit_compile=False, name=name)
+
+    def update_step(self, gradient, variable):
+        if not isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable)
+            return
+        # Keras has summed the slices of the same row.
+        step = tf.cast(self.iterations + 1, tf.float32)
+        rate = self.learning_rate * tf.sqrt(1 - BETA_2 ** step) / (1 - BETA_1 ** step)
+        place = self._index_dict[self._var_key(variable)]
+        momentum, velocity = self._momentums[place], self._velocities[place]
+        rows, values = gradient.indices, gradient.values
+        first = BETA_1 * tf.gather(momentum, rows) + (1 - BETA_1) * values
+        second = BETA_2 * tf.gather(velocity, rows) + (1 - BETA_2) * tf.square(values)
+        momentum.scatter_update(tf.IndexedSlices(first, rows))
+        velocity.scatter_update(tf.IndexedSlices(second, rows))
+        variable.scatter_sub(tf.IndexedSlices(rate * first / (tf.sqrt(second) + EPSILON), rows))

@@ -1,23 +1,22 @@
-"""One iteration: TransR steps, then a Cloze step (Section 3.4)."""
+"""Iterations of training: TransR steps, then a Cloze step (Section 3.4)."""
 
 import tensorflow as tf
 
-from katrec.training.optimizers import WarmupLinearDecay, adamw
+from katrec.training.optimizers import LazyAdam, WarmupLinearDecay, adamw, create_variables
 
 
-class TrainStep(tf.Module):
-    """The traced iteration, with both losses' optimizers and the sums of their losses.
+class TrainSteps(tf.Module):
+    """Traced iterations, with both losses' optimizers and the sums of their losses.
 
     Args:
       model: what is trained.
       config: the run's settings.
-      signature: the `tf.TensorSpec`s of a batch (`Batches.signature`).
 
     Attributes:
       loss_sums: float32[3], Cloze loss, TransR ranking loss and steps since `take_losses`.
     """
 
-    def __init__(self, model, config, signature):
+    def __init__(self, model, config):
         super().__init__()
         self._model = model
         self._config = config
@@ -26,13 +25,21 @@ class TrainStep(tf.Module):
         triplet_schedule = WarmupLinearDecay(
             config.learning_rate, config.warmup_steps * config.kg_steps, config.train_steps * config.kg_steps
         )
-        self.triplet_optimizer = adamw(triplet_schedule)
+        self.triplet_optimizer = LazyAdam(triplet_schedule)
+        # Variables may not be made inside a traced loop.
+        create_variables(self.sequence_optimizer, model.sequence_variables)
+        create_variables(self.triplet_optimizer, model.triplet_variables)
         self.loss_sums = tf.Variable(tf.zeros([3]), trainable=False)
-        self._traced = tf.function(self._iterate, input_signature=[*signature, tf.TensorSpec([], tf.int32)])
 
-    def __call__(self, sequences, users, triplets, number):
-        """Trains on one batch; `number` is the iteration's number, from 0."""
-        self._traced(sequences, users, triplets, tf.constant(number, tf.int32))
+    def __call__(self, batches, number, count):
+        """Trains on the next batches.
+
+        Args:
+          batches: an iterator of `Batches`.
+          number: the first iteration's number, from 0.
+          count: how many iterations; the graph attention stays as it is.
+        """
+        self._run(batches, tf.constant(number), tf.constant(count))
 
     def take_losses(self):
         """Returns the mean Cloze and TransR losses since the last call."""
@@ -40,15 +47,20 @@ class TrainStep(tf.Module):
         self.loss_sums.assign(tf.zeros([3]))
         return float(sequence / max(steps, 1)), float(triplet / max(steps, 1))
 
-    def _iterate(self, sequences, users, triplets, number):
+    @tf.function
+    def _run(self, batches, number, count):
+        matrices = self._model.graph_matrices()
+        for i in tf.range(count):
+            self._iterate(*next(batches), number + i, matrices)
+
+    def _iterate(self, sequences, users, triplets, number, matrices):
         model, config = self._model, self._config
         triplet_loss = 0.0
         if model.triplet_variables:
             for i in range(config.kg_steps):
                 triplet_loss += self._triplet_step(triplets[i]) / config.kg_steps
-        seed = tf.stack([config.seed, number])
         with tf.GradientTape() as tape:
-            loss = model.sequence_loss(sequences, users, seed)
+            loss = model.sequence_loss(sequences, users, tf.stack([config.seed, number]), matrices)
         self._apply(self.sequence_optimizer, tape, loss, model.sequence_variables)
         self.loss_sums.assign_add(tf.stack([loss, triplet_loss, 1.0]))
 

@@ -12,11 +12,11 @@ from katrec.models.build import build
 from katrec.training import run_directory
 from katrec.training.batches import Batches
 from katrec.training.checkpoints import best_checkpoint, latest_checkpoint
-from katrec.training.step import TrainStep
+from katrec.training.step import TrainSteps
 from katrec_common.command_line import UserError
 
 STOPPING_METRIC = "NDCG@10"
-PROGRESS_STEPS = 20
+TRACED_STEPS = 10
 
 
 class Trainer:
@@ -39,7 +39,7 @@ class Trainer:
             self._batches = Batches(dataset, graph, config)
         except ValueError as error:
             raise UserError(f"data set {dataset.name}: {error}") from None
-        self._step = TrainStep(self.model, config, self._batches.signature())
+        self._steps = TrainSteps(self.model, config)
         self._evaluators = {
             split: Evaluator(self.model, dataset, split, config.num_negatives) for split in SPLITS
         }
@@ -48,7 +48,7 @@ class Trainer:
         self.progress.best = tf.Variable(-1.0, trainable=False, dtype=tf.float64)
         self.progress.waited = tf.Variable(0, trainable=False, dtype=tf.int64)
         self.progress.seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
-        checkpoint = tf.train.Checkpoint(model=self.model, step=self._step, progress=self.progress)
+        checkpoint = tf.train.Checkpoint(model=self.model, step=self._steps, progress=self.progress)
         self._latest = latest_checkpoint(config.output_dir, checkpoint)
         self._best = best_checkpoint(config.output_dir, self.model)
         self._rows = run_directory.MetricRows(config.output_dir)
@@ -81,15 +81,15 @@ class Trainer:
         while step < config.train_steps and int(progress.waited) < config.patience:
             if step % config.attention_refresh_steps == 0:
                 self.model.refresh_attention()
-            self._step(*next(batches), step)
-            step += 1
+            count = self._steps_until_next_event(step)
+            self._steps(batches, step, count)
+            step += count
             progress.step.assign(step)
-            bar.update()
+            bar.update(count)
             at_end = step == config.train_steps
-            if step % PROGRESS_STEPS == 0:
-                losses = self._step.loss_sums.numpy()
-                shown.update(cloze=f"{losses[0] / losses[2]:.3f}", transr=f"{losses[1] / losses[2]:.3f}")
-                bar.set_postfix(shown, refresh=False)
+            losses = self._steps.loss_sums.numpy()
+            shown.update(cloze=f"{losses[0] / losses[2]:.3f}", transr=f"{losses[1] / losses[2]:.3f}")
+            bar.set_postfix(shown, refresh=False)
             evaluated = at_end or step % config.eval_every_steps == 0
             if evaluated:
                 progress.seconds.assign(seconds + time.monotonic() - started)
@@ -99,11 +99,17 @@ class Trainer:
                 self._latest.save()
         bar.close()
 
+    def _steps_until_next_event(self, step):
+        """Returns how many steps may be run at once: none passes a refresh, an evaluation or a checkpoint."""
+        config = self._config
+        periods = (TRACED_STEPS, config.attention_refresh_steps, config.eval_every_steps, config.checkpoint_every_steps)
+        return min(config.train_steps - step, *(period - step % period for period in periods))
+
     def _evaluate(self, step):
         """Evaluates on validation, writes a row, keeps the weights if they are the best; returns the metric."""
         progress = self.progress
         valid = self._evaluators["valid"].evaluate(full=False)["sampled"]
-        sequence_loss, triplet_loss = self._step.take_losses()
+        sequence_loss, triplet_loss = self._steps.take_losses()
         if not math.isfinite(sequence_loss + triplet_loss):
             raise UserError(f"step {step}: the loss is {sequence_loss} (Cloze), {triplet_loss} (TransR); "
                             "lower --learning_rate and begin anew with --noresume")

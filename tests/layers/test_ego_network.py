@@ -51,7 +51,7 @@ def test_any_graph_in_any_order(edges, block_edges):
     weights = EgoNetworkAttention()(nodes, graph, layer)
     expected = expected_attention(edges, nodes, layer)
     np.testing.assert_allclose(weights, expected, rtol=1e-3, atol=1e-6)
-    ego = graph.propagate(weights, graph.matrices(weights), tf.constant(nodes))
+    ego = graph.propagate(graph.matrix(weights), tf.constant(nodes))
     np.testing.assert_allclose(ego, reference.ego_embeddings(edges, expected, nodes), rtol=1e-3, atol=1e-4)
 
 
@@ -59,7 +59,7 @@ def test_gradient_of_propagation(generator):
     graph = networks()
     weights = generator.random(len(EDGES)).astype(np.float32)
     nodes = generator.normal(size=(NODES, DIM)).astype(np.float32)
-    assert_gradient(lambda w, x: graph.propagate(w, graph.matrices(w), x), weights, nodes)
+    assert_gradient(lambda w, x: graph.propagate(graph.matrix(w), x), weights, nodes)
 
 
 def test_gradient_of_attention(generator):
@@ -76,7 +76,7 @@ def test_differentiable_attention_reaches_the_relations(generator):
     def gradients():
         with tf.GradientTape() as tape:
             weights = EgoNetworkAttention()(nodes, graph, layer)
-            value = tf.reduce_sum(graph.propagate(weights, graph.matrices(weights), nodes) ** 2)
+            value = tf.reduce_sum(graph.propagate(graph.matrix(weights), nodes) ** 2)
         return tape.gradient(value, layer.trainable_variables)
 
     for gradient in gradients():

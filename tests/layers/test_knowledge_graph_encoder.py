@@ -35,7 +35,7 @@ def test_encoder_stacks_and_concatenates(generator, normalize):
     nodes = generator.normal(size=(6, 5)).astype(np.float32)
     mixing = generator.random(size=(6, 6)).astype(np.float32)
     encoder = KnowledgeGraphEncoder((4, 3), 0.5, normalize)
-    encoder(nodes, lambda x: mixing @ x)
+    encoder(nodes, lambda _, x: mixing @ x)
     randomized(encoder, generator)
     w = encoder.get_weights()
     first = reference.aggregate(nodes, mixing @ nodes, w[0], w[1])
@@ -44,7 +44,7 @@ def test_encoder_stacks_and_concatenates(generator, normalize):
         parts = [nodes] + [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (first, second)]
     else:
         parts = [nodes, first, second]
-    output = encoder(nodes, lambda x: mixing @ x)
+    output = encoder(nodes, lambda _, x: mixing @ x)
     assert output.shape == (6, 5 + 4 + 3)
     np.testing.assert_allclose(output, np.concatenate(parts, axis=1), rtol=1e-3, atol=1e-4)
 
@@ -52,8 +52,8 @@ def test_encoder_stacks_and_concatenates(generator, normalize):
 def test_message_dropout_needs_a_seed_and_follows_it(generator):
     nodes = generator.normal(size=(50, 5)).astype(np.float32)
     encoder = KnowledgeGraphEncoder((8,), 0.5, l2_normalize=False)
-    plain = encoder(nodes, lambda x: x)[:, 5:]
-    outputs = [encoder(nodes, lambda x: x, seed=tf.constant(seed))[:, 5:].numpy() for seed in ([1, 2], [1, 2], [1, 3])]
+    plain = encoder(nodes, lambda _, x: x)[:, 5:]
+    outputs = [encoder(nodes, lambda _, x: x, seed=tf.constant(seed))[:, 5:].numpy() for seed in ([1, 2], [1, 2], [1, 3])]
     np.testing.assert_array_equal(outputs[0], outputs[1])
     assert (outputs[0] != outputs[2]).any()
     kept = outputs[0] != 0

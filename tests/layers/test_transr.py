@@ -11,15 +11,15 @@ def layer_and_embeddings(generator, triplets=7, entity_dim=5, relations=3, relat
     layer = TransR(relations, relation_dim)
     layer.build([(None, entity_dim)])
     layer.set_weights([generator.normal(size=weight.shape) for weight in layer.get_weights()])
-    head, tail = generator.normal(size=(2, triplets, entity_dim)).astype(np.float32)
-    return layer, head, generator.integers(relations, size=triplets), tail
+    embeddings = generator.normal(size=(triplets, 3, entity_dim)).astype(np.float32)
+    return layer, embeddings[:, 0], generator.integers(relations, size=triplets), embeddings[:, 1:]
 
 
 def test_dissimilarity_is_the_papers(generator):
     layer, head, relation, tail = layer_and_embeddings(generator)
     expected = [
-        reference.dissimilarity(layer.projection.numpy()[r].T, h, layer.relation.numpy()[r], t)
-        for h, r, t in zip(head, relation, tail)
+        [reference.dissimilarity(layer.projection.numpy()[r].T, h, layer.relation.numpy()[r], t) for t in tails]
+        for h, r, tails in zip(head, relation, tail)
     ]
     np.testing.assert_allclose(layer((head, relation, tail)), expected, rtol=1e-4)
 
@@ -33,8 +33,8 @@ def test_a_translation_that_holds_scores_zero():
     layer = TransR(1, 2)
     layer.build([(None, 2)])
     layer.set_weights([np.eye(2)[None], np.array([[1.0, -1.0]])])
-    score = layer((tf.constant([[1.0, 2.0]]), [0], tf.constant([[2.0, 1.0]])))
-    np.testing.assert_allclose(score, [0], atol=1e-6)
+    score = layer((tf.constant([[1.0, 2.0]]), [0], tf.constant([[[2.0, 1.0], [1.0, 2.0]]])))
+    np.testing.assert_allclose(score, [[0, 2]], atol=1e-6)
 
 
 def test_pairwise_loss():

@@ -21,8 +21,9 @@ def batch(tiny_dataset):
     return tf.constant(sequences), tf.range(tiny_dataset.num_users)
 
 
-def test_node_representations_are_the_papers(tiny_dataset, make_config, generator):
-    model, graph = build(make_config(model="katrec"), tiny_dataset)
+@pytest.mark.parametrize("user_modeling", [False, True])
+def test_node_representations_are_the_papers(tiny_dataset, make_config, generator, user_modeling):
+    model, graph = build(make_config(model="katrec", user_modeling=user_modeling), tiny_dataset)
     for weight in model.trainable_variables:
         weight.assign(generator.normal(size=weight.shape) / 2)
     model.refresh_attention()
@@ -35,7 +36,8 @@ def test_node_representations_are_the_papers(tiny_dataset, make_config, generato
         ego = reference.ego_embeddings(edges, attention, nodes)
         nodes = reference.aggregate(nodes, ego, *aggregator.get_weights())
         parts.append(nodes / np.linalg.norm(nodes, axis=1, keepdims=True))
-    np.testing.assert_allclose(model.node_representations(), np.concatenate(parts, axis=1), rtol=2e-3, atol=1e-4)
+    expected = np.concatenate(parts, axis=1)[:graph.num_nodes if user_modeling else model.num_items]
+    np.testing.assert_allclose(model.node_representations(), expected, rtol=2e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["katrec", "bert4rec"])
