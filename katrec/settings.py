@@ -59,6 +59,9 @@ _define(_integer, "batch_size", 256, "Sequences in a Cloze step.", 1)
 _define(_float, "learning_rate", 1e-3, "Peak learning rate of both losses' Adam.", 0)
 _define(_integer, "warmup_steps", 100, "Steps in which the learning rate rises linearly.", 0)
 _define(_float, "weight_decay", 0.01, "Decoupled weight decay of the Cloze step, scaled by the learning rate.", 0)
+_define(_boolean, "mixed_precision", False,
+        "Matrix products of the transformer and the scores in bfloat16 (CPUs with AMX or AVX512-BF16, GPUs since compute "
+        "capability 8) or float16 with loss scaling (GPUs since 7); float32, and a line that says so, on others.")
 _define(_float, "clip_norm", 5.0, "The gradient's global norm is clipped here.", 1e-6)
 _define(_float, "mask_share", 0.2, "ϱ: share of a sequence's items that is masked.", 0, 1)
 _define(_float, "last_item_share", 0.1, "Share of the sequences in which only the last item is masked.", 0, 1)

@@ -2,9 +2,11 @@
 
 import tensorflow as tf
 
+from katrec.layers.gelu import gelu
 from katrec.layers.initializers import embedding_initializer
+from katrec.layers.layer_norm import LayerNorm
 
-ACTIVATIONS = {"gelu": tf.nn.gelu, "leaky_relu": tf.nn.leaky_relu}
+ACTIVATIONS = {"gelu": gelu, "leaky_relu": tf.nn.leaky_relu}
 
 
 class ItemCooccurrence(tf.keras.layers.Layer):
@@ -65,9 +67,10 @@ class NextItemHead(tf.keras.layers.Layer):
         self.output_dim = output_dim
         self.layer_norm = layer_norm
         self.transform = tf.keras.layers.Dense(
-            output_dim, activation=tf.nn.gelu, kernel_initializer=embedding_initializer(), name="transform"
+            output_dim, activation=gelu, kernel_initializer=embedding_initializer(), name="transform",
+            dtype=self.dtype_policy,
         )
-        self.norm = tf.keras.layers.LayerNormalization(epsilon=1e-12, name="norm") if layer_norm else None
+        self.norm = LayerNorm(name="norm", dtype=self.dtype_policy) if layer_norm else None
 
     def build(self, input_shape):
         self.bias = self.add_weight(name="bias", shape=(self.num_items,), initializer="zeros")

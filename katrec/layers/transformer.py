@@ -2,11 +2,12 @@
 
 import tensorflow as tf
 
+from katrec.layers.gelu import gelu
 from katrec.layers.initializers import embedding_initializer
+from katrec.layers.layer_norm import LayerNorm
 from katrec.layers.seeded_dropout import SeededDropout, fold
 
 MASKED_LOGIT = -1e9
-
 
 class TransformerLayer(tf.keras.layers.Layer):
     """Multi-head self-attention and a position-wise feed-forward network, each with residual and layer norm after it.
@@ -33,8 +34,8 @@ class TransformerLayer(tf.keras.layers.Layer):
         self.num_heads = num_heads
         self.hidden_dropout = hidden_dropout
         self.attention_dropout = attention_dropout
-        self.hidden_dropout_layer = SeededDropout(hidden_dropout)
-        self.attention_dropout_layer = SeededDropout(attention_dropout)
+        self.hidden_dropout_layer = SeededDropout(hidden_dropout, dtype=self.dtype_policy)
+        self.attention_dropout_layer = SeededDropout(attention_dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape):
         q = input_shape[-1]
@@ -43,14 +44,16 @@ class TransformerLayer(tf.keras.layers.Layer):
         self.head_dim = q // self.num_heads
 
         def dense(units, name, **kwargs):
-            return tf.keras.layers.Dense(units, kernel_initializer=embedding_initializer(), name=name, **kwargs)
+            return tf.keras.layers.Dense(
+                units, kernel_initializer=embedding_initializer(), name=name, dtype=self.dtype_policy, **kwargs
+            )
 
         self.query_key_value = dense(3 * q, "query_key_value", use_bias=False)
         self.output_projection = dense(q, "output", use_bias=False)
-        self.inner = dense(4 * q, "inner", activation=tf.nn.gelu)
+        self.inner = dense(4 * q, "inner", activation=gelu)
         self.outer = dense(q, "outer")
-        self.attention_norm = tf.keras.layers.LayerNormalization(epsilon=1e-12, name="attention_norm")
-        self.output_norm = tf.keras.layers.LayerNormalization(epsilon=1e-12, name="output_norm")
+        self.attention_norm = LayerNorm(name="attention_norm", dtype=self.dtype_policy)
+        self.output_norm = LayerNorm(name="output_norm", dtype=self.dtype_policy)
         super().build(input_shape)
 
     def call(self, x, mask, seed=None, return_attention=False):
@@ -63,9 +66,8 @@ class TransformerLayer(tf.keras.layers.Layer):
         batch, length = tf.shape(x)[0], tf.shape(x)[1]
         heads = tf.reshape(self.query_key_value(x), [batch, length, 3, self.num_heads, self.head_dim])
         query, key, value = tf.unstack(tf.transpose(heads, [2, 0, 3, 1, 4]), num=3)
-        logits = tf.matmul(query * self.head_dim ** -0.5, key, transpose_b=True)
-        logits += tf.where(mask, 0.0, MASKED_LOGIT)[:, None, None, :]
-        weights = tf.nn.softmax(logits)
+        logits = tf.cast(tf.matmul(query * self.head_dim ** -0.5, key, transpose_b=True), tf.float32)
+        weights = tf.cast(tf.nn.softmax(logits + tf.where(mask, 0.0, MASKED_LOGIT)[:, None, None, :]), x.dtype)
         heads = tf.transpose(self.attention_dropout_layer(weights, seed=seed) @ value, [0, 2, 1, 3])
         return self.output_projection(tf.reshape(heads, tf.shape(x))), weights
 

@@ -14,10 +14,11 @@ class BERT4Rec(ClozeRecommender):
     Args:
       num_items: |I|.
       config: the run's settings as in `ClozeRecommender`, and hidden_dim.
+      policy: as in `ClozeRecommender`.
     """
 
-    def __init__(self, num_items, config, **kwargs):
-        super().__init__(num_items, config.hidden_dim, config, **kwargs)
+    def __init__(self, num_items, config, policy="float32", **kwargs):
+        super().__init__(num_items, config.hidden_dim, config, policy, **kwargs)
         self.items = self.add_weight(
             name="items", shape=(num_items, config.hidden_dim), initializer=embedding_initializer()
         )

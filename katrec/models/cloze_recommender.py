@@ -41,9 +41,11 @@ class ClozeRecommender(tf.keras.Model):
       hidden_dim: q.
       config: the run's settings: max_sequence_length, num_layers, num_heads, hidden_dropout, attention_dropout,
         positional_embedding, head_layer_norm, mask_share, last_item_share.
+      policy: a `tf.keras.mixed_precision.Policy` for the transformer, the head and the scores; the variables, the
+        graph and all that leaves the model are float32.
     """
 
-    def __init__(self, num_items, hidden_dim, config, **kwargs):
+    def __init__(self, num_items, hidden_dim, config, policy="float32", **kwargs):
         super().__init__(**kwargs)
         self.num_items = num_items
         self.tokens = tokens_of(num_items)
@@ -54,13 +56,19 @@ class ClozeRecommender(tf.keras.Model):
             name="special_tokens", shape=(self.tokens.count - num_items, hidden_dim),
             initializer=embedding_initializer(),
         )
-        self.position = PositionalEmbedding(self.max_length, config.positional_embedding)
-        self.input_dropout = SeededDropout(config.hidden_dropout)
+        self.position = PositionalEmbedding(self.max_length, config.positional_embedding, dtype=policy)
+        self.input_dropout = SeededDropout(config.hidden_dropout, dtype=policy)
         self.transformer = [
-            TransformerLayer(config.num_heads, config.hidden_dropout, config.attention_dropout, name=f"transformer_{i}")
+            TransformerLayer(config.num_heads, config.hidden_dropout, config.attention_dropout, dtype=policy,
+                             name=f"transformer_{i}")
             for i in range(config.num_layers)
         ]
-        self.head = NextItemHead(num_items, hidden_dim, config.head_layer_norm)
+        self.head = NextItemHead(num_items, hidden_dim, config.head_layer_norm, dtype=policy)
+
+    @property
+    def precision(self):
+        """The type of the matrix products: "float32", "bfloat16" or "float16"."""
+        return self.head.compute_dtype
 
     def item_tables(self, seed=None, matrices=None):
         """Returns `ItemTables`.
@@ -126,11 +134,12 @@ class ClozeRecommender(tf.keras.Model):
           tables: `ItemTables`.
 
         Returns:
-          float[B, q]; `self.head.logits` turns them into scores.
+          float32[B, q]; `self.head.logits` turns them into scores.
         """
         masks = tf.fill([tf.shape(histories)[0], 1], self.tokens.mask)
         sequences = tf.concat([histories, masks], axis=1)[:, -self.max_length:]
-        return self.query_vectors(self.hidden_states(sequences, tables)[:, -1], users, tables)
+        vectors = self.query_vectors(self.hidden_states(sequences, tables)[:, -1], users, tables)
+        return tf.cast(vectors, tf.float32)
 
     def call(self, inputs):
         """Returns every item's logit as the next item, float[B, |I|].
@@ -161,6 +170,6 @@ class ClozeRecommender(tf.keras.Model):
         vectors = self.query_vectors(tf.boolean_mask(hidden, masked), tf.gather(users, rows), tables)
         share = 1 / tf.reduce_sum(tf.cast(masked, tf.float32), axis=1)
         loss = weighted_cross_entropy(
-            vectors, tables.outputs, self.head.bias, tf.boolean_mask(sequences, masked), tf.gather(share, rows)
+            vectors, tf.cast(tables.outputs, vectors.dtype), self.head.bias, tf.boolean_mask(sequences, masked), tf.gather(share, rows)
         )
         return loss / tf.cast(tf.shape(sequences)[0], tf.float32)

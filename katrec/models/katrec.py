@@ -26,12 +26,13 @@ class KATRec(ClozeRecommender):
       num_items, num_entities: |I| and |E|, items included.
       config: the run's settings as in `ClozeRecommender`, and entity_dim, relation_dim, propagation_dims,
         message_dropout, l2_normalize, attention, item_table, fusion_activation, user_modeling, ablation, kg_l2.
+      policy: as in `ClozeRecommender`.
     """
 
-    def __init__(self, graph, num_items, num_entities, config, **kwargs):
+    def __init__(self, graph, num_items, num_entities, config, policy="float32", **kwargs):
         dims = config.propagation_dims[:1] if config.ablation == "level1" else config.propagation_dims
         hidden_dim = config.entity_dim + sum(dims)
-        super().__init__(num_items, hidden_dim, config, **kwargs)
+        super().__init__(num_items, hidden_dim, config, policy, **kwargs)
         self.num_entities = num_entities
         self.kg_l2 = config.kg_l2
         self.differentiable_attention = config.attention == "differentiable" and config.ablation != "no_attention"
@@ -52,7 +53,7 @@ class KATRec(ClozeRecommender):
             self.own_table = self.add_weight(
                 name="items", shape=(num_items, hidden_dim), initializer=embedding_initializer()
             )
-        self.fusion = None if config.ablation == "concat" else ItemCooccurrence(config.fusion_activation)
+        self.fusion = None if config.ablation == "concat" else ItemCooccurrence(config.fusion_activation, dtype=policy)
         self.attention_weights = self.add_weight(
             name="attention_weights", shape=self.networks.heads.shape, initializer="zeros", trainable=False
         )

@@ -21,14 +21,17 @@ class TrainSteps(tf.Module):
         self._model = model
         self._config = config
         schedule = WarmupLinearDecay(config.learning_rate, config.warmup_steps, config.train_steps)
-        self.sequence_optimizer = adamw(schedule, config.weight_decay)
+        optimizer = adamw(schedule, config.weight_decay)
         triplet_schedule = WarmupLinearDecay(
             config.learning_rate, config.warmup_steps * config.kg_steps, config.train_steps * config.kg_steps
         )
         self.triplet_optimizer = LazyAdam(triplet_schedule)
         # Variables may not be made inside a traced loop.
-        create_variables(self.sequence_optimizer, model.sequence_variables)
+        create_variables(optimizer, model.sequence_variables)
         create_variables(self.triplet_optimizer, model.triplet_variables)
+        # float16 ends at 6e-8: without a scale most gradients would be zero.
+        self._scales = model.precision == "float16"
+        self.sequence_optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if self._scales else optimizer
         self.loss_sums = tf.Variable(tf.zeros([3]), trainable=False)
 
     def __call__(self, batches, number, count):
@@ -61,17 +64,25 @@ class TrainSteps(tf.Module):
                 triplet_loss += self._triplet_step(triplets[i]) / config.kg_steps
         with tf.GradientTape() as tape:
             loss = model.sequence_loss(sequences, users, tf.stack([config.seed, number]), matrices)
-        self._apply(self.sequence_optimizer, tape, loss, model.sequence_variables)
+            scaled = self._scaled(loss)
+        gradients = self._unscaled(tape.gradient(scaled, model.sequence_variables))
+        self._apply(self.sequence_optimizer, gradients, model.sequence_variables)
         self.loss_sums.assign_add(tf.stack([loss, triplet_loss, 1.0]))
 
     def _triplet_step(self, triplets):
         model = self._model
         with tf.GradientTape() as tape:
             loss, ranking = model.triplet_loss(triplets)
-        self._apply(self.triplet_optimizer, tape, loss, model.triplet_variables)
+        gradients = tape.gradient(loss, model.triplet_variables)
+        self._apply(self.triplet_optimizer, gradients, model.triplet_variables)
         return ranking
 
-    def _apply(self, optimizer, tape, loss, variables):
-        gradients = tape.gradient(loss, variables)
+    def _scaled(self, loss):
+        return self.sequence_optimizer.get_scaled_loss(loss) if self._scales else loss
+
+    def _unscaled(self, gradients):
+        return self.sequence_optimizer.get_unscaled_gradients(gradients) if self._scales else gradients
+
+    def _apply(self, optimizer, gradients, variables):
         gradients, _ = tf.clip_by_global_norm(gradients, self._config.clip_norm)
         optimizer.apply_gradients(zip(gradients, variables))
