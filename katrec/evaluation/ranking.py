@@ -2,6 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from katrec.data.negatives import item_negatives
 from katrec.data.sequences import positions_within, recent_items
@@ -9,6 +10,7 @@ from katrec.evaluation.metrics import metrics
 
 NEGATIVES_SEED = 2020
 BATCH_USERS = 512
+SILENT_SECONDS = 3
 SPLITS = ("valid", "test")
 
 
@@ -31,17 +33,18 @@ class Evaluator:
 
     def __init__(self, model, dataset, split, num_negatives):
         self._model = model
-        self._item_tables = tf.function(model.item_tables)
+        self._tables = tf.function(model.inference_tables)
         self._vectors = tf.function(model.next_item_vectors, reduce_retracing=True)
         targets = getattr(dataset, split)
         self.users = np.flatnonzero(targets >= 0)
-        self._targets = targets[self.users]
+        self._targets = targets[self.users].astype(np.int32)
         generator = np.random.default_rng([NEGATIVES_SEED, SPLITS.index(split)])
         negatives = item_negatives(
             *dataset.interactions(), dataset.num_users, dataset.num_items, num_negatives, generator
         )[self.users]
         self._candidates = np.concatenate([self._targets[:, None], negatives], axis=1)
         self._offsets, self._items = dataset.histories(split)
+        self._seen_offsets, self._seen_items = _distinct_but(targets, self._offsets, self._items, dataset.num_items)
         # Users of similar history lengths share a batch; ranks are put back into the users' order.
         lengths = np.diff(self._offsets)[self.users]
         self._batches = np.split(np.argsort(lengths, kind="stable"), range(BATCH_USERS, len(self.users), BATCH_USERS))
@@ -49,13 +52,15 @@ class Evaluator:
     def ranks(self, full=True):
         """Returns the targets' ranks by protocol: {"sampled": int64[n], "full": int64[n]}, in the order of `users`.
 
+        Memory is bounded: users are scored `BATCH_USERS` at a time.
+
         Args:
           full: also rank among all items.
         """
-        tables = self._item_tables()
+        tables = self._tables()
         protocols = {"sampled": self._sampled, "full": self._full} if full else {"sampled": self._sampled}
         ranks = {protocol: np.empty(len(self.users), np.int64) for protocol in protocols}
-        for batch in self._batches:
+        for batch in tqdm(self._batches, "ranking", unit="batch", leave=False, delay=SILENT_SECONDS, dynamic_ncols=True):
             users = self.users[batch]
             histories = recent_items(
                 self._offsets, self._items, users, self._model.max_length - 1, self._model.tokens.padding
@@ -70,30 +75,66 @@ class Evaluator:
         return {protocol: metrics(ranks) for protocol, ranks in self.ranks(full).items()}
 
     def _sampled(self, vectors, items, batch):
-        candidates = self._candidates[batch]
-        known = np.maximum(candidates, 0)
-        scores = tf.einsum("nq,ncq->nc", vectors, tf.gather(items, known)) + tf.gather(self._model.head.bias, known)
-        return rank_of_first(np.where(candidates >= 0, scores, -np.inf))
+        return sampled_ranks(vectors, items, self._model.head.bias, self._candidates[batch])
 
     def _full(self, vectors, items, batch):
-        rows, targets = np.arange(len(batch)), self._targets[batch]
-        scores = self._model.head.logits(vectors, items).numpy()
-        target = scores[rows, targets]
-        scores[self._seen(self.users[batch])] = -np.inf
-        scores[rows, targets] = -np.inf
-        return rank_of_first(np.concatenate([target[:, None], scores], axis=1))
-
-    def _seen(self, users):
-        """The (row, item) pairs of the users' whole histories."""
-        lengths = np.diff(self._offsets)[users]
+        users = self.users[batch]
+        lengths = np.diff(self._seen_offsets)[users]
         rows = np.repeat(np.arange(len(users)), lengths)
-        return rows, self._items[self._offsets[users][rows] + positions_within(lengths)]
+        seen = self._seen_items[self._seen_offsets[users][rows] + positions_within(lengths)]
+        pairs = np.stack([rows, seen], axis=1).astype(np.int32)
+        return full_ranks(vectors, items, self._model.head.bias, self._targets[batch], pairs)
+
+
+def _distinct_but(excluded, offsets, items, num_items):
+    """Returns the distinct items of each history without the user's `excluded` one, as offsets and items."""
+    users = np.repeat(np.arange(len(excluded)), np.diff(offsets))
+    kept = items != excluded[users]
+    keys = np.unique(users[kept] * num_items + items[kept])
+    return np.searchsorted(keys, np.arange(len(excluded) + 1) * num_items), keys % num_items
+
+
+@tf.function(reduce_retracing=True)
+def sampled_ranks(vectors, items, bias, candidates):
+    """Returns the rank of each row's first candidate among the row's others, as `rank_of_first`.
+
+    Args:
+      vectors: float[n, q].
+      items: float[|I|, q].
+      bias: float[|I|].
+      candidates: int32[n, c], filled up with −1.
+
+    Returns:
+      int32[n].
+    """
+    known = tf.maximum(candidates, 0)
+    scores = tf.einsum("nq,ncq->nc", vectors, tf.gather(items, known)) + tf.gather(bias, known)
+    return rank_of_first(tf.where(candidates >= 0, scores, -np.inf))
 
 
 def rank_of_first(scores):
-    """Returns the rank, from 1, of column 0 in each row of float[n, c]; equal scores come before it.
+    """Returns the rank, from 1, of column 0 in each row of float[n, c], as int32[n]; equal scores come before it.
 
     A score that is not a number counts as worst for the target and as best for the others.
     """
-    target = scores[:, :1]
-    return 1 + np.sum(~(scores[:, 1:] < target), axis=1)
+    return 1 + tf.math.count_nonzero(~(scores[:, 1:] < scores[:, :1]), axis=1, dtype=tf.int32)
+
+
+@tf.function(reduce_retracing=True)
+def full_ranks(vectors, items, bias, targets, seen):
+    """Returns the rank, from 1, of each row's target among all items that it has not seen; ties as in `rank_of_first`.
+
+    Args:
+      vectors, items, bias: as in `sampled_ranks`.
+      targets: int32[n].
+      seen: int32[m, 2], pairs of row and item, each once, no target among them.
+
+    Returns:
+      int32[n].
+    """
+    scores = tf.matmul(vectors, items, transpose_b=True) + bias
+    target = tf.gather(scores, targets, batch_dims=1)
+    # The target is not below itself: with it the count is the rank.
+    rank = tf.math.count_nonzero(~(scores < target[:, None]), axis=1, dtype=tf.int32)
+    before = ~(tf.gather_nd(scores, seen) < tf.gather(target, seen[:, 0]))
+    return rank - tf.math.unsorted_segment_sum(tf.cast(before, tf.int32), seen[:, 0], tf.shape(targets)[0])

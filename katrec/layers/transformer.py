@@ -22,8 +22,9 @@ class TransformerLayer(tf.keras.layers.Layer):
       attention_dropout: dropout rate of the attention weights.
 
     Input: V, float[B, T, q]; `mask`, bool[B, T], false at padding, which no position attends; `seed`, int32[2], or
-      None at inference.
-    Output: float[B, T, q]; with `return_attention` also the weights, float[B, k, T, T] (query, then key).
+      None at inference; `last_only`, whether only the last position is wanted.
+    Output: float[B, T, q], with `last_only` float[B, 1, q]; with `return_attention` also the weights, float[B, k, T, T]
+      or float[B, k, 1, T] (query, then key).
 
     Raises:
       ValueError: k does not divide q.
@@ -48,7 +49,8 @@ class TransformerLayer(tf.keras.layers.Layer):
                 units, kernel_initializer=embedding_initializer(), name=name, dtype=self.dtype_policy, **kwargs
             )
 
-        self.query_key_value = dense(3 * q, "query_key_value", use_bias=False)
+        self.query = dense(q, "query", use_bias=False)
+        self.key_value = dense(2 * q, "key_value", use_bias=False)
         self.output_projection = dense(q, "output", use_bias=False)
         self.inner = dense(4 * q, "inner", activation=gelu)
         self.outer = dense(q, "outer")
@@ -56,20 +58,26 @@ class TransformerLayer(tf.keras.layers.Layer):
         self.output_norm = LayerNorm(name="output_norm", dtype=self.dtype_policy)
         super().build(input_shape)
 
-    def call(self, x, mask, seed=None, return_attention=False):
-        attended, weights = self._attend(x, mask, fold(seed, 0))
-        x = self.attention_norm(x + self.hidden_dropout_layer(attended, seed=fold(seed, 1)))
+    def call(self, x, mask, seed=None, return_attention=False, last_only=False):
+        wanted = x[:, -1:] if last_only else x
+        attended, weights = self._attend(wanted, x, mask, fold(seed, 0))
+        x = self.attention_norm(wanted + self.hidden_dropout_layer(attended, seed=fold(seed, 1)))
         x = self.output_norm(x + self.hidden_dropout_layer(self.outer(self.inner(x)), seed=fold(seed, 2)))
         return (x, weights) if return_attention else x
 
-    def _attend(self, x, mask, seed):
-        batch, length = tf.shape(x)[0], tf.shape(x)[1]
-        heads = tf.reshape(self.query_key_value(x), [batch, length, 3, self.num_heads, self.head_dim])
-        query, key, value = tf.unstack(tf.transpose(heads, [2, 0, 3, 1, 4]), num=3)
+    def _attend(self, wanted, x, mask, seed):
+        query, = self._heads(self.query(wanted), 1)
+        key, value = self._heads(self.key_value(x), 2)
         logits = tf.cast(tf.matmul(query * self.head_dim ** -0.5, key, transpose_b=True), tf.float32)
         weights = tf.cast(tf.nn.softmax(logits + tf.where(mask, 0.0, MASKED_LOGIT)[:, None, None, :]), x.dtype)
         heads = tf.transpose(self.attention_dropout_layer(weights, seed=seed) @ value, [0, 2, 1, 3])
-        return self.output_projection(tf.reshape(heads, tf.shape(x))), weights
+        return self.output_projection(tf.reshape(heads, tf.shape(wanted))), weights
+
+    def _heads(self, projected, count):
+        """Splits float[B, n, count · q] into `count` tensors float[B, k, n, q / k]."""
+        shape = tf.shape(projected)
+        heads = tf.reshape(projected, [shape[0], shape[1], count, self.num_heads, self.head_dim])
+        return tf.unstack(tf.transpose(heads, [2, 0, 3, 1, 4]), num=count)
 
     def get_config(self):
         return {

@@ -79,6 +79,11 @@ class ClozeRecommender(tf.keras.Model):
         """
         raise NotImplementedError
 
+    def inference_tables(self):
+        """Returns `ItemTables` for scoring: without dropout, the outputs in float32, so that few scores are equal."""
+        tables = self.item_tables()
+        return tables._replace(outputs=tf.cast(tables.outputs, tf.float32))
+
     @property
     def triplet_variables(self):
         """The variables that `triplet_loss` trains; none for a model without a knowledge graph."""
@@ -96,24 +101,26 @@ class ClozeRecommender(tf.keras.Model):
         """Returns what `item_tables` needs of the graph and stays the same between two refreshes, or None."""
         return None
 
-    def hidden_states(self, sequences, tables, seed=None, return_attention=False):
-        """Returns V⁽ᴹ⁾, the hidden state of every position (Section 3.3.2).
+    def hidden_states(self, sequences, tables, seed=None, return_attention=False, last_only=False):
+        """Returns V⁽ᴹ⁾, the hidden state of every position, or of the last one (Section 3.3.2).
 
         Args:
           sequences: int32[B, w], w ≤ T, right-aligned item ids, padding and mask tokens.
           tables: `ItemTables`.
           seed: int32[2], or None at inference.
           return_attention: also return the attention weights, a float[B, heads, w, w] a layer.
+          last_only: whether the last layer computes the last position alone.
 
         Returns:
-          float[B, w, q].
+          float[B, w, q], with `last_only` float[B, 1, q].
         """
         mask = sequences != self.tokens.padding
         x = self.position(tf.gather(tables.inputs, sequences))
         x = self.input_dropout(x, seed=fold(seed, 0))
         weights = []
         for number, layer in enumerate(self.transformer, start=1):
-            x = layer(x, mask, seed=fold(seed, number), return_attention=return_attention)
+            x = layer(x, mask, seed=fold(seed, number), return_attention=return_attention,
+                      last_only=last_only and number == len(self.transformer))
             if return_attention:
                 x, attention = x
                 weights.append(attention)
@@ -138,7 +145,7 @@ class ClozeRecommender(tf.keras.Model):
         """
         masks = tf.fill([tf.shape(histories)[0], 1], self.tokens.mask)
         sequences = tf.concat([histories, masks], axis=1)[:, -self.max_length:]
-        vectors = self.query_vectors(self.hidden_states(sequences, tables)[:, -1], users, tables)
+        vectors = self.query_vectors(self.hidden_states(sequences, tables, last_only=True)[:, 0], users, tables)
         return tf.cast(vectors, tf.float32)
 
     def call(self, inputs):
@@ -148,7 +155,7 @@ class ClozeRecommender(tf.keras.Model):
           inputs: histories int32[B, w] and users int32[B] as in `next_item_vectors`.
         """
         histories, users = inputs
-        tables = self.item_tables()
+        tables = self.inference_tables()
         return self.head.logits(self.next_item_vectors(histories, users, tables), tables.outputs)
 
     def sequence_loss(self, sequences, users, seed, matrices=None):

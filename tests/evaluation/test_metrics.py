@@ -22,12 +22,12 @@ def test_by_hand():
 
 
 def test_ties_count_against_the_target_and_a_constant_score_ranks_last():
-    assert rank_of_first(np.array([[1.0, 1.0, 0.5, 2.0]])).tolist() == [3]
-    assert rank_of_first(np.zeros((2, 101))).tolist() == [101, 101]
+    assert rank_of_first(np.array([[1.0, 1.0, 0.5, 2.0]])).numpy().tolist() == [3]
+    assert rank_of_first(np.zeros((2, 101))).numpy().tolist() == [101, 101]
 
 
 def test_what_is_not_a_number_never_helps():
-    assert rank_of_first(np.array([[np.nan, 1.0, 2.0], [1.0, np.nan, 0.0]])).tolist() == [3, 2]
+    assert rank_of_first(np.array([[np.nan, 1.0, 2.0], [1.0, np.nan, 0.0]])).numpy().tolist() == [3, 2]
 
 
 @given(st.lists(st.tuples(scores, st.lists(scores, min_size=12, max_size=12)), min_size=1, max_size=20))

@@ -12,7 +12,7 @@ def built(generator, heads=2, q=8):
     layer(tf.zeros([1, 2, q]), tf.ones([1, 2], tf.bool))
     layer.set_weights([generator.normal(size=weight.shape) for weight in layer.get_weights()])
     weights = {
-        "query_key_value": layer.query_key_value.get_weights()[0],
+        "query_key_value": np.concatenate([*layer.query.get_weights(), *layer.key_value.get_weights()], axis=1),
         "output": layer.output_projection.get_weights()[0],
         "inner": layer.inner.get_weights(),
         "outer": layer.outer.get_weights(),
@@ -50,6 +50,16 @@ def test_padding_changes_nothing(generator):
     np.testing.assert_allclose(layer(longer, mask)[:, 3:], layer(x, mask[:, 3:]), rtol=1e-4, atol=1e-4)
 
 
+def test_the_last_position_alone_is_the_same(generator):
+    layer, _ = built(generator)
+    x = generator.normal(size=(2, 5, 8)).astype(np.float32)
+    mask = np.array([[False, False, True, True, True], [True] * 5])
+    output, attention = layer(x, mask, return_attention=True)
+    last, last_attention = layer(x, mask, return_attention=True, last_only=True)
+    np.testing.assert_allclose(last, output[:, -1:], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(last_attention, attention[:, :, -1:], rtol=1e-4, atol=1e-6)
+
+
 def test_heads_must_divide_the_hidden_size():
     with pytest.raises(ValueError, match="3 heads do not divide the hidden size 8"):
         TransformerLayer(3)(tf.zeros([1, 2, 8]), tf.ones([1, 2], tf.bool))
@@ -68,6 +78,22 @@ def test_sinusoids():
     assert layer.trainable_weights == []
     with pytest.raises(ValueError, match="'learned' or 'sinusoidal'"):
         PositionalEmbedding(3, "none")
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(rate):
+    x = tf.ones([301, 333])
+    outputs = [SeededDropout(rate)(x, seed=tf.constant(seed)).numpy() for seed in ([1, 2], [1, 2], [1, 3])]
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    # Six standard errors of a share of 100,233 entries.
+    assert (outputs[0] == 0).mean() == pytest.approx(rate, abs=6 * (rate * (1 - rate) / x.numpy().size) ** 0.5)
+    np.testing.assert_allclose(outputs[0][outputs[0] != 0], 1 / (1 - rate), rtol=2e-4)
+    # Neighbours share a drawn number, other seeds none: no two of them may agree more often than chance has it.
+    kept = rate ** 2 + (1 - rate) ** 2
+    pairs = (outputs[0].ravel()[:-1:2] == 0) == (outputs[0].ravel()[1::2] == 0)
+    for agreement in (pairs, (outputs[0] == 0) == (outputs[2] == 0)):
+        assert agreement.mean() == pytest.approx(kept, abs=6 * (kept * (1 - kept) / agreement.size) ** 0.5)
+    np.testing.assert_array_equal(SeededDropout(rate)(x), x)
 
 
 def test_dropout_refuses_a_rate_of_one():

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from katrec.training.optimizers import BETA_1, BETA_2, EPSILON, WarmupLinearDecay, addons_adamw, keras_adamw
+from katrec.training.optimizers import (
+    BETA_1,
+    BETA_2,
+    EPSILON,
+    LazyAdam,
+    WarmupLinearDecay,
+    addons_adamw,
+    create_variables,
+    keras_adamw,
+)
 
 SCHEDULE = WarmupLinearDecay(0.1, 3, 20)
 
@@ -11,6 +20,7 @@ def steps(optimizer, count=15):
     """The values of a decayed kernel and of a bias over `count` steps of a quadratic loss."""
     kernel, bias = tf.Variable([1.0, -2.0, 3.0], name="kernel"), tf.Variable([1.0, -2.0, 3.0], name="bias")
     values = []
+    create_variables(optimizer, [kernel, bias])
     for _ in range(count):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum((kernel - 0.5) ** 2) + tf.reduce_sum((bias - 0.5) ** 2)
@@ -47,3 +57,22 @@ def test_schedule():
     assert rates == pytest.approx([0.1 / 3, 0.2 / 3, 0.1, 0.1, 0.1 * 9 / 17, 0.1 / 17, 0, 0])
     assert float(WarmupLinearDecay(0.1, 0, 10)(0)) == pytest.approx(0.1)
     assert WarmupLinearDecay.from_config(SCHEDULE.get_config()).get_config() == SCHEDULE.get_config()
+
+
+def test_lazy_adam_moves_gathered_rows_as_adam_and_leaves_the_others():
+    table = tf.Variable([[1.0, -2.0, 3.0]] * 3)
+    optimizer = LazyAdam(SCHEDULE)
+    create_variables(optimizer, [table])
+    for _ in range(15):
+        with tf.GradientTape() as tape:
+            # Row 2 is gathered twice: its gradients add up to that of the quadratic loss.
+            loss = tf.reduce_sum((tf.gather(table, [0, 2, 2]) - 0.5) ** 2 * [[1.0], [0.5], [0.5]])
+        gradient = tape.gradient(loss, table)
+        assert isinstance(gradient, tf.IndexedSlices)
+        optimizer.apply_gradients([(gradient, table)])
+    moved = expected(0.0)[-1][:3]
+    np.testing.assert_allclose(table, [moved, [1, -2, 3], moved], rtol=1e-4, atol=1e-5)
+
+
+def test_lazy_adam_takes_adams_step_on_a_dense_gradient():
+    np.testing.assert_allclose(steps(LazyAdam(SCHEDULE)), expected(0.0), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from katrec.layers import cross_entropy
+from katrec.layers.cross_entropy import weighted_cross_entropy
+from tests import reference
+from tests.gradients import assert_gradient
+
+
+def problem(generator, rows=11, items=23, q=4):
+    arrays = [generator.normal(size=shape).astype(np.float32) for shape in ((rows, q), (items, q), (items,))]
+    return arrays, generator.integers(items, size=rows).astype(np.int32), generator.random(rows).astype(np.float32)
+
+
+def expected(arrays, labels, weights):
+    """The loss and its gradients in float64."""
+    vectors, items, bias = (array.astype(np.float64) for array in arrays)
+    probabilities = reference.softmax(vectors @ items.T + bias)
+    loss = -np.sum(weights * np.log(probabilities[np.arange(len(labels)), labels]))
+    errors = (probabilities - np.eye(len(items))[labels]) * weights[:, None]
+    return loss, [errors @ items, errors.T @ vectors, errors.sum(axis=0)]
+
+
+def computed(arrays, labels, weights):
+    tensors = [tf.constant(array) for array in arrays]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        loss = 2 * weighted_cross_entropy(*tensors, labels, weights)
+    return float(loss) / 2, [gradient.numpy().astype(np.float64) / 2 for gradient in tape.gradient(loss, tensors)]
+
+
+@pytest.mark.parametrize("block_rows", [1, 4, 11, 512])
+def test_loss_and_gradients_are_those_of_the_softmax(generator, monkeypatch, block_rows):
+    monkeypatch.setattr(cross_entropy, "BLOCK_ROWS", block_rows)
+    arguments = problem(generator)
+    loss, gradients = computed(*arguments)
+    expected_loss, expected_gradients = expected(*arguments)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    for gradient, wanted in zip(gradients, expected_gradients):
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_gradient_numerically(generator):
+    arrays, labels, weights = problem(generator)
+    assert_gradient(lambda *tensors: weighted_cross_entropy(*tensors, labels, weights)[None], *arrays)
+
+
+def test_bfloat16_sums_over_many_items_in_float32(generator):
+    arrays, labels, weights = problem(generator, rows=40, items=20000, q=16)
+    arrays[:2] = [array / 2 for array in arrays[:2]]
+    half = [tf.cast(array, tf.bfloat16) for array in arrays[:2]] + [tf.constant(arrays[2])]
+    with tf.GradientTape() as tape:
+        tape.watch(half)
+        loss = weighted_cross_entropy(*half, labels, weights)
+    gradients = tape.gradient(loss, half)
+    assert [gradient.dtype for gradient in gradients] == [tf.bfloat16, tf.bfloat16, tf.float32]
+    expected_loss, expected_gradients = expected(arrays, labels, weights)
+    assert float(loss) == pytest.approx(expected_loss, rel=2e-3)
+    for gradient, wanted in zip(gradients, expected_gradients):
+        error = np.linalg.norm(tf.cast(gradient, tf.float64) - wanted)
+        assert error < 0.01 * np.linalg.norm(wanted)
+
+
+def test_an_impossible_item_has_a_finite_loss():
+    vectors, items = tf.constant([[1.0]]), tf.constant([[0.0], [300.0]])
+    loss = weighted_cross_entropy(vectors, items, tf.zeros([2]), tf.constant([0]), tf.ones([1]))
+    assert 80 < float(loss) < 300

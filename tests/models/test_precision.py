@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from katrec.models import precision
+from katrec.models.build import build
+from katrec.training.step import TrainSteps
+
+
+@pytest.mark.parametrize("flags, name", [
+    ({"avx512f", "avx512_bf16"}, "mixed_bfloat16"), ({"amx_bf16"}, "mixed_bfloat16"), ({"avx2"}, "float32"),
+])
+def test_a_cpu_gets_what_it_multiplies_quickly(monkeypatch, capsys, flags, name):
+    monkeypatch.setattr(precision, "_cpu_flags", lambda: flags)
+    assert precision.policy(True).name == name
+    assert ("going on in float32" in capsys.readouterr().out) == (name == "float32")
+    assert precision.policy(False).name == "float32"
+
+
+@pytest.mark.parametrize("capability, name", [
+    ((8, 0), "mixed_bfloat16"), ((9, 0), "mixed_bfloat16"), ((7, 5), "mixed_float16"), ((6, 1), "float32"),
+])
+def test_a_gpu_gets_what_it_multiplies_quickly(monkeypatch, capability, name):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capability})
+    assert precision.policy(True).name == name
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", ["katrec", "bert4rec"])
+def test_16_bit_training_follows_float32(tiny_dataset, make_config, monkeypatch, policy, name):
+    config = make_config(model=name, mixed_precision=True, hidden_dropout=0, attention_dropout=0, message_dropout=0,
+                         train_steps=60, warmup_steps=1, learning_rate=3e-3)
+    sequences = tf.constant(tiny_dataset.items[None, :8].repeat(4, axis=0))
+    triplets = np.zeros((1, 4, 4), np.int32) if name == "katrec" else np.zeros((0, 0, 4), np.int32)
+    losses = {}
+    for chosen in ("float32", policy):
+        monkeypatch.setattr(precision, "policy", lambda mixed, chosen=chosen: tf.keras.mixed_precision.Policy(chosen))
+        model, _ = build(config, tiny_dataset)
+        assert model.precision == chosen.replace("mixed_", "")
+        assert {variable.dtype for variable in model.variables} == {tf.float32}
+        steps = TrainSteps(model, config)
+        batches = iter(tf.data.Dataset.from_tensors((sequences, tf.zeros([4], tf.int32), triplets)).repeat())
+        losses[chosen] = []
+        for step in range(0, 60, 10):
+            steps(batches, step, 10)
+            losses[chosen].append(steps.take_losses()[0])
+    assert losses["float32"][-1] < 0.8 * losses["float32"][0]
+    np.testing.assert_allclose(losses[policy], losses["float32"], rtol=0.03)
+
+
+def test_scores_are_float32_and_near(tiny_dataset, make_config, monkeypatch):
+    scores = []
+    for chosen in ("float32", "mixed_bfloat16"):
+        monkeypatch.setattr(precision, "policy", lambda mixed, chosen=chosen: tf.keras.mixed_precision.Policy(chosen))
+        model, _ = build(make_config(model="katrec"), tiny_dataset)
+        scores.append(model((tf.constant([[1, 2, 3]]), tf.constant([0]))))
+    assert scores[1].dtype == tf.float32
+    np.testing.assert_allclose(*scores, rtol=0.05, atol=2e-3)
