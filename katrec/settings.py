@@ -1,5 +1,7 @@
 """The flags of a training run: one list, which train.py reads and a run directory's config.json keeps."""
 
+import json
+import os
 import types
 
 from absl import flags
@@ -10,7 +12,7 @@ FLAGS = flags.FLAGS
 NAMES = []
 ABLATIONS = ("none", "no_attention", "level1", "connection", "concat")
 # What may differ between the run that wrote a directory and the one that goes on in it; "data" is checked apart.
-FREE = ("output_dir", "datasets_dir", "resume", "data")
+FREE = ("output_dir", "datasets_dir", "resume", "distribution", "data")
 
 
 def _define(define, name, default, *args, **kwargs):
@@ -62,6 +64,9 @@ _define(_float, "weight_decay", 0.01, "Decoupled weight decay of the Cloze step,
 _define(_boolean, "mixed_precision", False,
         "Matrix products of the transformer and the scores in bfloat16 (CPUs with AMX or AVX512-BF16, GPUs since compute "
         "capability 8) or float16 with loss scaling (GPUs since 7); float32, and a line that says so, on others.")
+_define(_enum, "distribution", "none", ["none", "mirrored", "multi_worker"],
+        "Data-parallel training: on all GPUs of this machine, or on the workers that the environment variable TF_CONFIG "
+        "names, all with the same --output_dir on a shared disk. --batch_size is of all devices together.")
 _define(_float, "clip_norm", 5.0, "The gradient's global norm is clipped here.", 1e-6)
 _define(_float, "mask_share", 0.2, "ϱ: share of a sequence's items that is masked.", 0, 1)
 _define(_float, "last_item_share", 0.1, "Share of the sequences in which only the last item is masked.", 0, 1)
@@ -98,6 +103,27 @@ def from_flags():
     if hidden_dim(config) % config.num_heads:
         raise FlagError(f"--num_heads={config.num_heads} does not divide the hidden size {hidden_dim(config)}")
     return config
+
+
+def is_chief(config):
+    """Returns whether this process writes the run's files: worker 0 of a cluster, or the only process.
+
+    Raises:
+      FlagError: TF_CONFIG is needed and does not name this process's place in a cluster.
+    """
+    if config.distribution != "multi_worker":
+        return True
+    try:
+        cluster = json.loads(os.environ["TF_CONFIG"])
+        workers, task = cluster["cluster"]["worker"], cluster["task"]
+        if task["type"] == "worker" and 0 <= int(task["index"]) < len(workers):
+            return int(task["index"]) == 0
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise FlagError(
+        "--distribution=multi_worker: the environment variable TF_CONFIG must hold JSON such as "
+        '{"cluster": {"worker": ["host0:4000", "host1:4000"]}, "task": {"type": "worker", "index": 0}}'
+    )
 
 
 def hidden_dim(config):

@@ -19,8 +19,10 @@ flags.adopt_module_key_flags(settings)
 def main():
     config = settings.from_flags()
     dataset = load(config.datasets_dir, config.dataset)
-    run_directory.claim(config, dataset.checksums)
-    result = run_directory.read_result(config.output_dir)
+    # The other workers follow the chief, which alone writes to the run directory.
+    if settings.is_chief(config):
+        run_directory.claim(config, dataset.checksums)
+    result = run_directory.read_result(config.output_dir) if config.resume else None
     if result:
         print(f"{config.output_dir} is finished; --noresume would run it again")
     else:
@@ -28,7 +30,8 @@ def main():
         from katrec.training.trainer import Trainer
 
         result = Trainer(config, dataset).run()
-    print(metric_lines({split: result[split] for split in ("valid", "test")}))
+    if result:
+        print(metric_lines({split: result[split] for split in ("valid", "test")}))
 
 
 if __name__ == "__main__":

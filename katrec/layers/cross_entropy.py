@@ -31,7 +31,7 @@ def weighted_cross_entropy(vectors, items, bias, labels, weights):
     def loss(vectors, items, bias):
         kind = vectors.dtype
         num_rows = tf.shape(vectors)[0]
-        num_blocks = -(-num_rows // BLOCK_ROWS)
+        num_blocks = tf.maximum(-(-num_rows // BLOCK_ROWS), 1)
         weighted = vectors * tf.cast(weights, kind)[:, None]
 
         def block(i, total, to_vectors, to_items, to_bias):

@@ -52,7 +52,7 @@ class TransR(tf.keras.layers.Layer):
 
 
 def pairwise_loss(positive, negative):
-    """The ranking part of Eq. 1: mean over the batch of −ln σ(s(h,r,t′) − s(h,r,t)).
+    """The ranking part of Eq. 1: Σ −ln σ(s(h,r,t′) − s(h,r,t)).
 
     Args:
       positive: s(h, r, t) of valid triplets, float[n].
@@ -61,4 +61,4 @@ def pairwise_loss(positive, negative):
     Returns:
       A scalar.
     """
-    return tf.reduce_mean(tf.nn.softplus(positive - negative))
+    return tf.reduce_sum(tf.nn.softplus(positive - negative))

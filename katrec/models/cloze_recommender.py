@@ -158,7 +158,7 @@ class ClozeRecommender(tf.keras.Model):
         tables = self.inference_tables()
         return self.head.logits(self.next_item_vectors(histories, users, tables), tables.outputs)
 
-    def sequence_loss(self, sequences, users, seed, matrices=None):
+    def sequence_loss(self, sequences, users, seed, matrices=None, replica=0, num_replicas=1):
         """The Cloze loss (Section 3.4): for each sequence the mean of −log P(i_m = i_m*) over its masked positions.
 
         Args:
@@ -166,17 +166,25 @@ class ClozeRecommender(tf.keras.Model):
           users: int32[B].
           seed: int32[2]; masks and dropout are functions of it.
           matrices: as in `item_tables`.
+          replica, num_replicas: which part of the batch is this device's. The masks and the dropout in the graph are
+            those of the whole batch, the same for all.
 
         Returns:
-          A scalar, the mean over the sequences.
+          A scalar: the sum over this replica's sequences, divided by B.
         """
+        batch = tf.shape(sequences)[0]
         masked = choose_masked(sequences, self.tokens.padding, self.mask_share, self.last_item_share, fold(seed, 0))
+        own = slice(replica * batch // num_replicas, (replica + 1) * batch // num_replicas)
+        sequences, users, masked = sequences[own], users[own], masked[own]
         tables = self.item_tables(fold(seed, 1), matrices)
-        hidden = self.hidden_states(tf.where(masked, self.tokens.mask, sequences), tables, fold(seed, 2))
+        hidden = self.hidden_states(
+            tf.where(masked, self.tokens.mask, sequences), tables, fold(fold(seed, 2), replica)
+        )
         rows = tf.where(masked)[:, 0]
         vectors = self.query_vectors(tf.boolean_mask(hidden, masked), tf.gather(users, rows), tables)
         share = 1 / tf.reduce_sum(tf.cast(masked, tf.float32), axis=1)
         loss = weighted_cross_entropy(
-            vectors, tf.cast(tables.outputs, vectors.dtype), self.head.bias, tf.boolean_mask(sequences, masked), tf.gather(share, rows)
+            vectors, tf.cast(tables.outputs, vectors.dtype), self.head.bias, tf.boolean_mask(sequences, masked),
+            tf.gather(share, rows)
         )
-        return loss / tf.cast(tf.shape(sequences)[0], tf.float32)
+        return loss / tf.cast(batch, tf.float32)

@@ -104,22 +104,23 @@ class KATRec(ClozeRecommender):
             users=nodes[self.num_entities:] if self.user_modeling else None,
         )
 
-    def triplet_loss(self, triplets):
+    def triplet_loss(self, triplets, batch_size=None):
         """The TransR loss (Eq. 1): mean of −ln σ(s(h,r,t′) − s(h,r,t)) + λ‖Θ‖², Θ the embeddings in the batch.
 
         Args:
           triplets: int32[n, 4], columns h, r, t, t′.
+          batch_size: of the whole batch, where `triplets` is a part of one: the sums are divided by it instead of n.
 
         Returns:
           The loss, and the ranking part of it alone; both scalars.
         """
+        batch_size = tf.cast(tf.shape(triplets)[0] if batch_size is None else batch_size, tf.float32)
         relation = triplets[:, 1]
         nodes = tf.gather(self.nodes, tf.gather(triplets, [0, 2, 3], axis=1))
         positive, negative = tf.unstack(self.transr((nodes[:, 0], relation, nodes[:, 1:])), num=2, axis=1)
-        ranking = pairwise_loss(positive, negative)
-        embeddings = (nodes, tf.gather(self.transr.relation, relation))
-        size = tf.add_n([tf.nn.l2_loss(embedding) for embedding in embeddings]) * 2
-        return ranking + self.kg_l2 * size / tf.cast(tf.shape(triplets)[0], tf.float32), ranking
+        ranking = pairwise_loss(positive, negative) / batch_size
+        size = 2 * (tf.nn.l2_loss(nodes) + tf.nn.l2_loss(tf.gather(self.transr.relation, relation)))
+        return ranking + self.kg_l2 * size / batch_size, ranking
 
     @property
     def triplet_variables(self):

@@ -1,6 +1,5 @@
-"""What a run directory holds beside its checkpoints: config.json, metrics.jsonl, result.json."""
+"""What a run directory holds beside its checkpoints: config.json, result.json, and metrics.jsonl (`log.py`)."""
 
-import json
 import os
 import shutil
 import types
@@ -68,27 +67,6 @@ def check_data(config, checksums):
     if changed:
         raise UserError(f"data set {config.dataset}: {', '.join(changed)} changed since the run was trained; "
                         "prepare it again with the same settings, or train again in another --output_dir")
-
-
-class MetricRows:
-    """metrics.jsonl, a row an evaluation."""
-
-    def __init__(self, output_dir):
-        self._path = os.path.join(output_dir, METRICS)
-
-    def keep_until(self, step):
-        """Drops rows of steps that will be run again."""
-        rows = []
-        if os.path.exists(self._path):
-            with open(self._path, encoding="utf-8") as file:
-                # A run that was killed may have left half a row.
-                rows = [row for row in file if row.endswith("\n") and json.loads(row)["step"] <= step]
-        with files.replacing(self._path) as file:
-            file.writelines(rows)
-
-    def add(self, row):
-        with open(self._path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
 
 
 def _clear(output_dir):

@@ -9,15 +9,17 @@ class TrainSteps(tf.Module):
     """Traced iterations, with both losses' optimizers and the sums of their losses.
 
     Args:
-      model: what is trained.
+      model: what is trained, made in the strategy's scope.
       config: the run's settings.
+      strategy: `tf.distribute.Strategy`; each of its replicas computes the gradients of its part of every batch.
 
     Attributes:
       loss_sums: float32[3], Cloze loss, TransR ranking loss and steps since `take_losses`.
     """
 
-    def __init__(self, model, config):
+    def __init__(self, model, config, strategy):
         super().__init__()
+        self._strategy = strategy
         self._model = model
         self._config = config
         schedule = WarmupLinearDecay(config.learning_rate, config.warmup_steps, config.train_steps)
@@ -52,29 +54,40 @@ class TrainSteps(tf.Module):
 
     @tf.function
     def _run(self, batches, number, count):
-        matrices = self._model.graph_matrices()
+        strategy = self._strategy
+        matrices = strategy.run(self._model.graph_matrices)
         for i in tf.range(count):
-            self._iterate(*next(batches), number + i, matrices)
+            losses = strategy.run(self._iterate, args=(*next(batches), number + i, matrices))
+            self.loss_sums.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None))
 
     def _iterate(self, sequences, users, triplets, number, matrices):
+        """One replica's part of an iteration; returns its share of the losses and of the step, float32[3]."""
         model, config = self._model, self._config
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         triplet_loss = 0.0
         if model.triplet_variables:
             for i in range(config.kg_steps):
-                triplet_loss += self._triplet_step(triplets[i]) / config.kg_steps
+                triplet_loss += self._triplet_step(triplets[i], replica) / config.kg_steps
+        num_replicas = self._strategy.num_replicas_in_sync
         with tf.GradientTape() as tape:
-            loss = model.sequence_loss(sequences, users, tf.stack([config.seed, number]), matrices)
+            seed = tf.stack([config.seed, number])
+            loss = model.sequence_loss(sequences, users, seed, matrices, replica, num_replicas)
             scaled = self._scaled(loss)
-        gradients = self._unscaled(tape.gradient(scaled, model.sequence_variables))
-        self._apply(self.sequence_optimizer, gradients, model.sequence_variables)
-        self.loss_sums.assign_add(tf.stack([loss, triplet_loss, 1.0]))
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, model.sequence_variables)]
+        self._apply(self.sequence_optimizer, self._unscaled(gradients), model.sequence_variables)
+        return tf.stack([loss, triplet_loss, 1 / num_replicas])
 
-    def _triplet_step(self, triplets):
-        model = self._model
+    def _triplet_step(self, triplets, replica):
+        model, num_replicas = self._model, self._strategy.num_replicas_in_sync
+        size = tf.shape(triplets)[0]
+        own = triplets[replica * size // num_replicas:(replica + 1) * size // num_replicas]
         with tf.GradientTape() as tape:
-            loss, ranking = model.triplet_loss(triplets)
-        gradients = tape.gradient(loss, model.triplet_variables)
-        self._apply(self.triplet_optimizer, gradients, model.triplet_variables)
+            loss, ranking = model.triplet_loss(own, size)
+        variables = model.triplet_variables
+        # The relations' tables are smaller than a batch's slices of them; the nodes' is not.
+        gradients = [tf.convert_to_tensor(gradient) if variable.shape[0] <= self._config.kg_batch_size else gradient
+                     for gradient, variable in zip(tape.gradient(loss, variables), variables)]
+        self._apply(self.triplet_optimizer, gradients, variables)
         return ranking
 
     def _scaled(self, loss):
@@ -84,5 +97,30 @@ class TrainSteps(tf.Module):
         return self.sequence_optimizer.get_unscaled_gradients(gradients) if self._scales else gradients
 
     def _apply(self, optimizer, gradients, variables):
-        gradients, _ = tf.clip_by_global_norm(gradients, self._config.clip_norm)
-        optimizer.apply_gradients(zip(gradients, variables))
+        if self._strategy.num_replicas_in_sync > 1:
+            gradients = _summed_over_replicas(gradients)
+        # Clipped as the whole batch's gradient: summed before, not by the optimizer.
+        gradients, _ = tf.clip_by_global_norm([_summed_rows(gradient) for gradient in gradients], self._config.clip_norm)
+        optimizer.apply_gradients(zip(gradients, variables), experimental_aggregate_gradients=False)
+
+
+def _summed_over_replicas(gradients):
+    context = tf.distribute.get_replica_context()
+    dense = [gradient for gradient in gradients if not isinstance(gradient, tf.IndexedSlices)]
+    # One call for all, which TensorFlow packs.
+    summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, dense))
+    return [
+        tf.IndexedSlices(context.all_gather(gradient.values, axis=0), context.all_gather(gradient.indices, axis=0),
+                         gradient.dense_shape)
+        if isinstance(gradient, tf.IndexedSlices) else next(summed)
+        for gradient in gradients
+    ]
+
+
+def _summed_rows(gradient):
+    """Returns a sparse gradient with one slice a row, so that its norm is the gradient's; a dense one as it is."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, positions = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, positions, tf.shape(rows)[0])
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)

@@ -1,17 +1,18 @@
 """The training loop: progress, evaluation, early stopping, checkpoints, results."""
 
 import math
-import os
 import time
 
 import tensorflow as tf
 from tqdm import tqdm
 
+from katrec import settings
 from katrec.evaluation.ranking import SPLITS, Evaluator
 from katrec.models.build import build
-from katrec.training import run_directory
+from katrec.training import distribution, run_directory
 from katrec.training.batches import Batches
 from katrec.training.checkpoints import best_checkpoint, latest_checkpoint
+from katrec.training.log import Log
 from katrec.training.step import TrainSteps
 from katrec_common.command_line import UserError
 
@@ -34,12 +35,15 @@ class Trainer:
         self._config = config
         if (dataset.valid >= 0).sum() == 0:
             raise UserError(f"data set {dataset.name}: no user has three interactions, there is nothing to evaluate")
-        self.model, graph = build(config, dataset)
+        self._chief = settings.is_chief(config)
+        self._strategy = distribution.strategy(config.distribution)
+        with self._strategy.scope():
+            self.model, graph = build(config, dataset)
+            self._steps = TrainSteps(self.model, config, self._strategy)
         try:
             self._batches = Batches(dataset, graph, config)
         except ValueError as error:
             raise UserError(f"data set {dataset.name}: {error}") from None
-        self._steps = TrainSteps(self.model, config)
         self._evaluators = {
             split: Evaluator(self.model, dataset, split, config.num_negatives) for split in SPLITS
         }
@@ -51,20 +55,44 @@ class Trainer:
         checkpoint = tf.train.Checkpoint(model=self.model, step=self._steps, progress=self.progress)
         self._latest = latest_checkpoint(config.output_dir, checkpoint)
         self._best = best_checkpoint(config.output_dir, self.model)
-        self._rows = run_directory.MetricRows(config.output_dir)
 
     def run(self):
-        """Trains to the end, from the last checkpoint where there is one; returns the content of result.json."""
+        """Trains to the end, from the last checkpoint where there is one.
+
+        Returns:
+          The content of result.json; None on a worker that is not the chief, which writes nothing.
+
+        Raises:
+          UserError: the loss is not finite, or another worker is gone.
+        """
+        try:
+            return self._run()
+        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError,
+                tf.errors.DeadlineExceededError) as error:
+            if self._config.distribution != "multi_worker":
+                raise
+            raise distribution.lost_worker(error, self._config.output_dir) from None
+
+    def _run(self):
         config, progress = self._config, self.progress
-        if self._latest.restore_or_initialize():
-            print(f"going on from step {int(progress.step)} in {config.output_dir}")
-        self._rows.keep_until(int(progress.step))
-        self._summaries = tf.summary.create_file_writer(os.path.join(config.output_dir, "tensorboard"))
+        going_on = self._latest.restore_or_initialize()
+        if self._chief:
+            if going_on:
+                print(f"going on from step {int(progress.step)} in {config.output_dir}")
+            self._log = Log(config.output_dir, int(progress.step))
         self._train()
+        result = self._result() if self._chief else None
+        # A worker that ends while another works on is taken for lost.
+        self._of_chief(0.0)
+        return result
+
+    def _result(self):
+        config = self._config
         self._best.restore_or_initialize()
         result = {
-            "dataset": config.dataset, "model": config.model, "seed": config.seed, "step": int(progress.step),
-            "seconds": round(float(progress.seconds), 1), "users": len(self._evaluators["test"].users),
+            "dataset": config.dataset, "model": config.model, "seed": config.seed, "step": int(self.progress.step),
+            "seconds": round(float(self.progress.seconds), 1), "precision": self.model.precision,
+            "users": len(self._evaluators["test"].users),
             **{split: self._evaluators[split].evaluate() for split in reversed(SPLITS)},
         }
         run_directory.write_result(config.output_dir, result)
@@ -72,32 +100,29 @@ class Trainer:
 
     def _train(self):
         config, progress = self._config, self.progress
-        step, started = int(progress.step), time.monotonic()
-        seconds = float(progress.seconds)
-        bar = tqdm(total=config.train_steps, initial=step, unit="step", desc=f"{config.model} {config.dataset}",
-                   mininterval=1.0, dynamic_ncols=True)
-        shown = {}
+        step, started = int(progress.step), time.monotonic() - float(progress.seconds)
         batches = self._batches.from_step(step)
-        while step < config.train_steps and int(progress.waited) < config.patience:
-            if step % config.attention_refresh_steps == 0:
-                self.model.refresh_attention()
-            count = self._steps_until_next_event(step)
-            self._steps(batches, step, count)
-            step += count
-            progress.step.assign(step)
-            bar.update(count)
-            at_end = step == config.train_steps
-            losses = self._steps.loss_sums.numpy()
-            shown.update(cloze=f"{losses[0] / losses[2]:.3f}", transr=f"{losses[1] / losses[2]:.3f}")
-            bar.set_postfix(shown, refresh=False)
-            evaluated = at_end or step % config.eval_every_steps == 0
-            if evaluated:
-                progress.seconds.assign(seconds + time.monotonic() - started)
-                shown["valid"] = f"{self._evaluate(step):.4f}"
-            if evaluated or step % config.checkpoint_every_steps == 0:
-                progress.seconds.assign(seconds + time.monotonic() - started)
-                self._latest.save()
-        bar.close()
+        shown = {}
+        with tqdm(total=config.train_steps, initial=step, unit="step", desc=f"{config.model} {config.dataset}",
+                  mininterval=1.0, dynamic_ncols=True, disable=not self._chief) as bar:
+            while step < config.train_steps and int(progress.waited) < config.patience:
+                if step % config.attention_refresh_steps == 0:
+                    self.model.refresh_attention()
+                count = self._steps_until_next_event(step)
+                self._steps(batches, step, count)
+                step += count
+                progress.step.assign(step)
+                bar.update(count)
+                losses = self._steps.loss_sums.numpy()
+                shown.update(cloze=f"{losses[0] / losses[2]:.3f}", transr=f"{losses[1] / losses[2]:.3f}")
+                bar.set_postfix(shown, refresh=False)
+                progress.seconds.assign(time.monotonic() - started)
+                evaluated = step == config.train_steps or step % config.eval_every_steps == 0
+                if evaluated:
+                    shown["valid"] = f"{self._evaluate(step):.4f}"
+                    progress.seconds.assign(time.monotonic() - started)
+                if self._chief and (evaluated or step % config.checkpoint_every_steps == 0):
+                    self._latest.save()
 
     def _steps_until_next_event(self, step):
         """Returns how many steps may be run at once: none passes a refresh, an evaluation or a checkpoint."""
@@ -108,24 +133,34 @@ class Trainer:
     def _evaluate(self, step):
         """Evaluates on validation, writes a row, keeps the weights if they are the best; returns the metric."""
         progress = self.progress
-        valid = self._evaluators["valid"].evaluate(full=False)["sampled"]
-        sequence_loss, triplet_loss = self._steps.take_losses()
-        if not math.isfinite(sequence_loss + triplet_loss):
-            raise UserError(f"step {step}: the loss is {sequence_loss} (Cloze), {triplet_loss} (TransR); "
+        losses = self._steps.take_losses()
+        if not math.isfinite(sum(losses)):
+            raise UserError(f"step {step}: the loss is {losses[0]} (Cloze), {losses[1]} (TransR); "
                             "lower --learning_rate and begin anew with --noresume")
-        value = valid[STOPPING_METRIC]
-        if value > float(progress.best):
+        valid = self._evaluators["valid"].evaluate(full=False)["sampled"] if self._chief else None
+        value = self._of_chief(valid[STOPPING_METRIC] if valid else 0.0)
+        better = value > float(progress.best)
+        progress.waited.assign(0 if better else progress.waited + 1)
+        if better:
             progress.best.assign(value)
-            progress.waited.assign(0)
-            self._best.save()
-        else:
-            progress.waited.assign_add(1)
-        row = {"step": step, "cloze_loss": sequence_loss, "transr_loss": triplet_loss, "valid": {"sampled": valid}}
-        self._rows.add({**row, "seconds": round(float(progress.seconds), 1)})
-        with self._summaries.as_default(step=step):
-            tf.summary.scalar("loss/cloze", sequence_loss)
-            tf.summary.scalar("loss/transr", triplet_loss)
-            for name, metric in valid.items():
-                tf.summary.scalar(f"valid/{name}", metric)
-        self._summaries.flush()
+        if self._chief:
+            if better:
+                self._best.save()
+            self._log.add(step, *losses, valid, float(progress.seconds))
         return value
+
+    def _of_chief(self, value):
+        """Returns the chief's `value` on every worker, so that all decide alike."""
+        if self._strategy.num_replicas_in_sync == 1:
+            return value
+        replicas = self._sum_of_first_replica(tf.constant(value, tf.float64))
+        return float(self._strategy.experimental_local_results(replicas)[0])
+
+    @tf.function
+    def _sum_of_first_replica(self, value):
+        def own(value):
+            context = tf.distribute.get_replica_context()
+            first = context.replica_id_in_sync_group == 0
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, value if first else tf.zeros_like(value))
+
+        return self._strategy.run(own, args=(value,))

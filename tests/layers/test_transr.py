@@ -39,7 +39,7 @@ def test_a_translation_that_holds_scores_zero():
 
 def test_pairwise_loss():
     positive, negative = np.array([0.5, 3.0]), np.array([2.0, 1.0])
-    expected = np.mean([-np.log(1 / (1 + np.exp(-(n - p)))) for p, n in zip(positive, negative)])
+    expected = np.sum([-np.log(1 / (1 + np.exp(-(n - p)))) for p, n in zip(positive, negative)])
     np.testing.assert_allclose(pairwise_loss(positive, negative), expected, rtol=1e-6)
 
 

@@ -6,7 +6,7 @@ import pytest
 from katrec.data import collaborative_graph
 from katrec.data.dataset import Dataset
 from katrec.training.batches import Batches
-from katrec.training.run_directory import MetricRows
+from katrec.training.log import Log
 from katrec.training.trainer import Trainer
 from katrec_common.command_line import UserError
 
@@ -92,7 +92,7 @@ def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_config
     result = trainer.run()
     assert trainer._steps._run.experimental_get_tracing_count() == 1
     assert json.loads((tmp_path / "result.json").read_text()) == result
-    assert {"dataset", "model", "seed", "step", "seconds", "users", "test", "valid"} == set(result)
+    assert {"dataset", "model", "seed", "step", "seconds", "precision", "users", "test", "valid"} == set(result)
     assert set(result["test"]) == {"sampled", "full"}
     assert (result["step"], result["users"]) == (12, 40)
     rows = [json.loads(row) for row in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -128,10 +128,13 @@ def test_nothing_to_train_on_is_said(make_config, tmp_path):
 
 
 def test_rows_after_the_checkpoint_and_half_rows_are_dropped(tmp_path):
-    rows = MetricRows(tmp_path)
+    log = Log(tmp_path, 0)
     for step in (5, 10, 15):
-        rows.add({"step": step})
+        log.add(step, 2.5, 0.5, {"NDCG@10": step / 100}, 1.25)
+    rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(rows[1]) == {"step": 10, "cloze_loss": 2.5, "transr_loss": 0.5, "seconds": 1.2,
+                                   "valid": {"sampled": {"NDCG@10": 0.1}}}
     with open(tmp_path / "metrics.jsonl", "a") as file:
         file.write('{"step": 2')
-    rows.keep_until(10)
-    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 5}\n{"step": 10}\n'
+    Log(tmp_path, 10)
+    assert (tmp_path / "metrics.jsonl").read_text().splitlines() == rows[:2]

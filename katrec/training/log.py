@@ -1,0 +1,45 @@
+"""What a run says as it goes on."""
+
+import json
+import os
+
+import tensorflow as tf
+
+from katrec.training import run_directory
+from katrec_common import files
+
+
+class Log:
+    """What a run says as it goes on: metrics.jsonl and TensorBoard events, a row an evaluation.
+
+    Args:
+      output_dir: the run directory.
+      step: where the run begins or goes on; rows of later steps, which will be run again, are dropped.
+    """
+
+    def __init__(self, output_dir, step):
+        self._path = os.path.join(output_dir, run_directory.METRICS)
+        self._keep_until(step)
+        self._events = tf.summary.create_file_writer(os.path.join(output_dir, "tensorboard"))
+
+    def _keep_until(self, step):
+        rows = []
+        if os.path.exists(self._path):
+            with open(self._path, encoding="utf-8") as file:
+                # A run that was killed may have left half a row.
+                rows = [row for row in file if row.endswith("\n") and json.loads(row)["step"] <= step]
+        with files.replacing(self._path) as file:
+            file.writelines(rows)
+
+    def add(self, step, cloze_loss, transr_loss, valid, seconds):
+        """Adds a row: mean losses since the last one, metrics on the validation items, seconds so far."""
+        row = {"step": step, "cloze_loss": cloze_loss, "transr_loss": transr_loss, "valid": {"sampled": valid},
+               "seconds": round(seconds, 1)}
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        with self._events.as_default(step=step):
+            tf.summary.scalar("loss/cloze", cloze_loss)
+            tf.summary.scalar("loss/transr", transr_loss)
+            for name, metric in valid.items():
+                tf.summary.scalar(f"valid/{name}", metric)
+        self._events.flush()
