@@ -62,11 +62,11 @@ _define(_float, "learning_rate", 1e-3, "Peak learning rate of both losses' Adam.
 _define(_integer, "warmup_steps", 100, "Steps in which the learning rate rises linearly.", 0)
 _define(_float, "weight_decay", 0.01, "Decoupled weight decay of the Cloze step, scaled by the learning rate.", 0)
 _define(_boolean, "mixed_precision", False,
-        "Matrix products of the transformer and the scores in bfloat16 (CPUs with AMX or AVX512-BF16, GPUs since compute "
-        "capability 8) or float16 with loss scaling (GPUs since 7); float32, and a line that says so, on others.")
+        "Matrix products of the transformer and the scores in bfloat16 (CPUs with AMX or AVX512-BF16, GPUs since "
+        "compute capability 8) or float16 with loss scaling (GPUs since 7); float32, and a line saying so, on others.")
 _define(_enum, "distribution", "none", ["none", "mirrored", "multi_worker"],
-        "Data-parallel training: on all GPUs of this machine, or on the workers that the environment variable TF_CONFIG "
-        "names, all with the same --output_dir on a shared disk. --batch_size is of all devices together.")
+        "Data-parallel training: on all GPUs of this machine, or on the workers that the environment variable "
+        "TF_CONFIG names, with one --output_dir on a shared disk. --batch_size is of all devices together.")
 _define(_float, "clip_norm", 5.0, "The gradient's global norm is clipped here.", 1e-6)
 _define(_float, "mask_share", 0.2, "ϱ: share of a sequence's items that is masked.", 0, 1)
 _define(_float, "last_item_share", 0.1, "Share of the sequences in which only the last item is masked.", 0, 1)

@@ -60,7 +60,8 @@ class Evaluator:
         tables = self._tables()
         protocols = {"sampled": self._sampled, "full": self._full} if full else {"sampled": self._sampled}
         ranks = {protocol: np.empty(len(self.users), np.int64) for protocol in protocols}
-        for batch in tqdm(self._batches, "ranking", unit="batch", leave=False, delay=SILENT_SECONDS, dynamic_ncols=True):
+        progress = {"unit": "batch", "leave": False, "delay": SILENT_SECONDS, "dynamic_ncols": True}
+        for batch in tqdm(self._batches, "ranking", **progress):
             users = self.users[batch]
             histories = recent_items(
                 self._offsets, self._items, users, self._model.max_length - 1, self._model.tokens.padding

@@ -98,8 +98,7 @@ class ClozeRecommender(tf.keras.Model):
         """Recomputes the graph attention, where there is one."""
 
     def graph_matrices(self):
-        """Returns what `item_tables` needs of the graph and stays the same between two refreshes, or None."""
-        return None
+        """Returns what `item_tables` needs of the graph and stays the same between two refreshes; nothing here."""
 
     def hidden_states(self, sequences, tables, seed=None, return_attention=False, last_only=False):
         """Returns V⁽ᴹ⁾, the hidden state of every position, or of the last one (Section 3.3.2).

@@ -24,7 +24,6 @@ def strategy(name):
 
 def lost_worker(error, output_dir):
     """Returns the `UserError` of a worker that finds another one gone, from TensorFlow's error."""
-    return UserError(
-        f"another worker has stopped or cannot be reached ({str(error).splitlines()[0][:200]}); start all workers again "
-        f"with the same commands: they go on from the last checkpoint in {output_dir}"
-    )
+    reason = str(error).splitlines()[0][:200]
+    return UserError(f"another worker has stopped or cannot be reached ({reason}); start all workers again with the "
+                     f"same commands: they go on from the last checkpoint in {output_dir}")

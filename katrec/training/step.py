@@ -100,7 +100,8 @@ class TrainSteps(tf.Module):
         if self._strategy.num_replicas_in_sync > 1:
             gradients = _summed_over_replicas(gradients)
         # Clipped as the whole batch's gradient: summed before, not by the optimizer.
-        gradients, _ = tf.clip_by_global_norm([_summed_rows(gradient) for gradient in gradients], self._config.clip_norm)
+        gradients = [_summed_rows(gradient) for gradient in gradients]
+        gradients, _ = tf.clip_by_global_norm(gradients, self._config.clip_norm)
         optimizer.apply_gradients(zip(gradients, variables), experimental_aggregate_gradients=False)
 
 

@@ -103,7 +103,9 @@ def test_a_lost_worker_stops_the_run_and_both_go_on_later(settings, tmp_path):
         assert int(re.search(r"\d+", started).group()) >= reached
 
 
-@pytest.mark.parametrize("config", ["", "{", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}'])
+@pytest.mark.parametrize("config", [
+    "", "{", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+])
 def test_a_wrong_cluster_is_said(command, settings, tmp_path, config):
     done = command("katrec.train", *settings, f"--output_dir={tmp_path}", "--distribution=multi_worker",
                    env={**os.environ, "TF_CONFIG": config})
