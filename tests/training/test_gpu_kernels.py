@@ -1,0 +1,82 @@
+"""Without a GPU at hand: every operation of training and ranking has a kernel that a GPU could run."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework import kernels
+
+from katrec.evaluation.ranking import full_ranks, sampled_ranks
+from katrec.models import precision
+from katrec.models.build import build
+from katrec.training.batches import Batches
+from katrec.training.step import TrainSteps
+
+
+def nodes(function):
+    """All nodes of a traced function and of those that it calls, and the names of the latter."""
+    definition = function.graph.as_graph_def()
+    called = definition.library.function
+    inner = [node for one in called for node in one.node_def]
+    return [*definition.node, *inner], {one.signature.name for one in called}
+
+
+def without_gpu_kernel(function):
+    """The operations, with their types, that would stay on the host."""
+    all_nodes, functions = nodes(function)
+    assert len(all_nodes) > 30
+    missing = set()
+    for node in all_nodes:
+        if node.op in functions:
+            continue
+        # A kernel registered for DEFAULT runs on every device.
+        fits = [kernel for kernel in kernels.get_registered_kernels_for_op(node.op).kernel
+                if kernel.device_type in ("GPU", "DEFAULT") and all(
+                    node.attr[constraint.name].type in constraint.allowed_values.list.type
+                    for constraint in kernel.constraint)]
+        if not fits:
+            missing.add((node.op, *(str(attr.type) for attr in node.attr.values() if attr.HasField("type"))))
+    return missing
+
+
+def gpu_build():
+    return any(kernel.device_type == "GPU" for kernel in kernels.get_registered_kernels_for_op("MatMul").kernel)
+
+
+pytestmark = pytest.mark.skipif(not gpu_build(), reason="this TensorFlow was built without GPU kernels")
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("values", [
+    {"model": "bert4rec"}, {"model": "katrec"}, {"model": "katrec", "attention": "differentiable"},
+], ids=["bert4rec", "refreshed", "differentiable"])
+def test_training(tiny_dataset, make_config, monkeypatch, policy, values):
+    monkeypatch.setattr(precision, "policy", lambda mixed: tf.keras.mixed_precision.Policy(policy))
+    config = make_config(**values)
+    model, graph = build(config, tiny_dataset)
+    steps = TrainSteps(model, config, tf.distribute.get_strategy())
+    batches = Batches(tiny_dataset, graph, config).from_step(0)
+    number = tf.constant(0)
+    assert without_gpu_kernel(steps._run.get_concrete_function(batches, number, number)) == set()
+    if model.triplet_variables:
+        assert without_gpu_kernel(model._current_attention.get_concrete_function()) == set()
+
+
+@pytest.mark.parametrize("name", ["bert4rec", "katrec"])
+def test_ranking(tiny_dataset, make_config, name):
+    model, _ = build(make_config(model=name), tiny_dataset)
+    batch = np.zeros((2, 5), np.int32)
+    functions = [tf.function(model).get_concrete_function((batch, batch[:, 0]))]
+    vectors, items, bias = tf.zeros([2, 16]), tf.zeros([24, 16]), tf.zeros([24])
+    functions.append(sampled_ranks.get_concrete_function(vectors, items, bias, batch))
+    functions.append(full_ranks.get_concrete_function(vectors, items, bias, batch[:, 0], batch[:, :2]))
+    assert [without_gpu_kernel(function) for function in functions] == [set()] * 3
+
+
+def test_an_operation_without_a_kernel_is_found():
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([4, 4], tf.float32)])
+    def lengths(text, x):
+        for _ in range(30):
+            x = tf.linalg.matmul(x, x)
+        return tf.strings.length(text), x
+
+    assert {op for op, *_ in without_gpu_kernel(lengths.get_concrete_function())} == {"StringLength"}
