@@ -30,7 +30,6 @@ def main():
         Columns.User: users, Columns.Item: items, Columns.Weight: 1.0,
         Columns.Datetime: pd.Timestamp("2000-01-01") + pd.to_timedelta(np.arange(len(items)), unit="s"),
     }))
-    seconds = {}
 
     def trainer():
         return Trainer(

@@ -7,13 +7,13 @@ Each model is trained with DATASETS_DIR/DATASET/flags.txt. A finished run is not
 
 import datetime
 import os
-import platform
 import shlex
 import subprocess
 import sys
 
 from absl import flags
 
+from katrec.reporting.machine import machine
 from katrec.reporting.table2 import TITLES, table2
 from katrec_common import files
 from katrec_common.command_line import FlagError, UserError, run
@@ -95,25 +95,10 @@ def _notes(results):
         f"Command: `{command}`",
         f"Seeds: {', '.join(FLAGS.seeds)}; test users: {next(iter(results.values()))[0]['users']}",
         *(f"{model}: steps {', '.join(steps[model])}; seconds {', '.join(seconds[model])}" for model in steps),
-        f"Machine: {os.cpu_count()} cores, {_processor()}; Python {platform.python_version()}; {_tensorflow()}",
+        f"Machine: {machine()}",
         f"Date: {datetime.date.today().isoformat()}",
         "Each run's weights are those with the best validation NDCG@10.",
     ]
-
-
-def _processor():
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = {line.split(":", 1)[1].strip() for line in file if line.startswith("model name")}
-        return ", ".join(sorted(names)) or platform.machine()
-    except OSError:
-        return platform.machine()
-
-
-def _tensorflow():
-    from importlib import metadata
-
-    return f"TensorFlow {metadata.version('tensorflow')}"
 
 
 if __name__ == "__main__":

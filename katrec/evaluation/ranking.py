@@ -46,8 +46,12 @@ class Evaluator:
         self._offsets, self._items = dataset.histories(split)
         self._seen_offsets, self._seen_items = _distinct_but(targets, self._offsets, self._items, dataset.num_items)
         # Users of similar history lengths share a batch; ranks are put back into the users' order.
-        lengths = np.diff(self._offsets)[self.users]
-        self._batches = np.split(np.argsort(lengths, kind="stable"), range(BATCH_USERS, len(self.users), BATCH_USERS))
+        order = np.argsort(self.lengths(), kind="stable")
+        self._batches = np.split(order, range(BATCH_USERS, len(self.users), BATCH_USERS))
+
+    def lengths(self):
+        """Returns how many positions the model reads of each user, the mask token included, int64[n]."""
+        return np.minimum(np.diff(self._offsets)[self.users] + 1, self._model.max_length)
 
     def ranks(self, full=True):
         """Returns the targets' ranks by protocol: {"sampled": int64[n], "full": int64[n]}, in the order of `users`.

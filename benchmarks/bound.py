@@ -1,0 +1,121 @@
+"""Bounds: the bare products and passes that the mathematics needs, timed on tensors of its sizes.
+
+Nothing is counted twice and nothing of what surrounds the products is counted: no activation functions, dropout, layer
+norms, gathers, additions, clipping, tracing. A product's gradient is two products of the same size.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.measure import Seconds, seconds, total, traced_seconds
+
+
+def cloze_step_bound(model, batch_size, length, num_masked, matrices=None):
+    """Returns a dict of what is needed and its `Seconds`.
+
+    Args:
+      model: a `ClozeRecommender`.
+      batch_size, length: of the sequences.
+      num_masked: masked positions in the batch.
+      matrices: KATRec's `graph_matrices()`.
+    """
+    q, kind = model.special_tokens.shape[1], tf.dtypes.as_dtype(model.precision)
+    tokens, layers, heads = batch_size * length, len(model.transformer), model.transformer[0].num_heads
+    parts = {}
+    if matrices is not None:
+        parts.update(graph_bound(model, matrices))
+        parts["fusion"] = product(kind, model.num_items, 2 * q, q)
+    widths = (q, 3 * q), (q, q), (q, 4 * q), (4 * q, q)
+    parts["transformer's dense layers"] = total([product(kind, tokens, *width, layers) for width in widths])
+    parts["transformer's attention"] = attention_product(kind, batch_size, heads, length, q // heads, layers)
+    parts["head"] = product(kind, num_masked, q, q)
+    parts["scores"] = product(kind, num_masked, q, model.num_items)
+    parts["softmax over the items"] = traced_seconds(tf.nn.softmax, random((num_masked, model.num_items), kind))
+    parts["Adam"] = adam_bound(sum(int(np.prod(variable.shape)) for variable in model.sequence_variables))
+    return parts
+
+
+def query_bound(model, users, length):
+    """Returns a dict of what the vectors of `users` histories need, and its `Seconds`.
+
+    All layers but the last work on every position, the mask token's included; of the last one only keys and values do,
+    its query and feed-forward part, and the head, on the last position alone.
+    """
+    q, kind, tokens = model.special_tokens.shape[1], tf.dtypes.as_dtype(model.precision), users * length
+    layer = ((q, 3 * q), (q, q), (q, 4 * q), (4 * q, q))
+    last = ((q, q), *layer[1:], (q, q))
+    whole = total([product_seconds(kind, tokens, *width) for width in layer])
+    return {
+        "layers on all positions": scaled([whole], len(model.transformer) - 1),
+        "last layer's keys and values": product_seconds(kind, tokens, q, 2 * q),
+        "last positions": total([product_seconds(kind, users, *width) for width in last]),
+    }
+
+
+def graph_bound(model, matrices):
+    """Returns the sparse products, forward and backward, and the aggregators' products, of all propagation layers."""
+    sparse, dense, width = [], [], model.nodes.shape[1]
+    for matrix, aggregator in zip(matrices, model.encoder.aggregators):
+        sizes = model.nodes.shape[0], matrix.num_rows
+        for one, rows in ((matrix.matrix, sizes[0]), (matrix.transposed, sizes[1])):
+            sparse.append(sparse_product(one, rows, width))
+        dense.append(product(tf.float32, matrix.num_rows, width, aggregator.output_dim, 2))
+        width = aggregator.output_dim
+    return {"sparse products": total(sparse), "aggregators": total(dense)}
+
+
+def sparse_product(matrix, rows, columns):
+    """Returns the `Seconds` of a compressed sparse matrix times float[rows, columns]."""
+    dense = tf.Variable(random((rows, columns), tf.float32))
+    return seconds(lambda: tf.raw_ops.SparseMatrixMatMul(a=matrix, b=dense))
+
+
+def product(kind, n, m, k, count=1):
+    """Returns the `Seconds` of `count` products [n, m] [m, k] and of the two that their gradients need."""
+    left, right, upstream = random((n, m), kind), random((m, k), kind), random((n, k), kind)
+    timings = [
+        product_seconds(kind, n, m, k),
+        traced_seconds(lambda g, b: tf.matmul(g, b, transpose_b=True), upstream, right),
+        traced_seconds(lambda a, g: tf.matmul(a, g, transpose_a=True), left, upstream),
+    ]
+    return scaled(timings, count)
+
+
+def product_seconds(kind, n, m, k):
+    """Returns the `Seconds` of a product [n, m] [m, k]."""
+    return traced_seconds(tf.matmul, random((n, m), kind), random((m, k), kind))
+
+
+def attention_product(kind, batch, heads, length, size, count):
+    """Returns the `Seconds` of the attention's two batched products and of the four that their gradients need."""
+    query, weights = random((batch, heads, length, size), kind), random((batch, heads, length, length), kind)
+    timings = [
+        traced_seconds(lambda a, b: tf.matmul(a, b, transpose_b=True), query, query),
+        traced_seconds(tf.matmul, weights, query),
+        traced_seconds(lambda a, b: tf.matmul(a, b, transpose_a=True), weights, query),
+    ]
+    return scaled(timings, 2 * count)
+
+
+def adam_bound(parameters):
+    """Returns the `Seconds` of TensorFlow's fused Adam on so many parameters at once."""
+    variables = [tf.Variable(random((parameters,), tf.float32)) for _ in range(3)]
+    gradient = tf.constant(random((parameters,), tf.float32))
+
+    def step(_):
+        tf.raw_ops.ResourceApplyAdam(
+            var=variables[0].handle, m=variables[1].handle, v=variables[2].handle, beta1_power=0.9, beta2_power=0.999,
+            lr=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-6, grad=gradient,
+        )
+
+    return traced_seconds(step, np.zeros(1, np.float32))
+
+
+def random(shape, kind):
+    """Returns random numbers between 0 and 1."""
+    return tf.cast(np.random.default_rng(0).random(shape, np.float32), kind)
+
+
+def scaled(timings, count):
+    """Returns the sum of several `Seconds`, `count` times."""
+    return Seconds(*(value * count for value in total(timings)))

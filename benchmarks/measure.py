@@ -1,0 +1,71 @@
+"""Timing, peak memory, and the table that a benchmark prints."""
+
+import datetime
+import resource
+import shlex
+import sys
+import time
+from typing import NamedTuple
+
+import numpy as np
+import psutil
+import tensorflow as tf
+
+from katrec.reporting.machine import machine
+
+WARM_UP = 2
+
+
+class Seconds(NamedTuple):
+    """Median, least and greatest of several repeats, in seconds."""
+
+    median: float
+    least: float
+    greatest: float
+
+    def __str__(self):
+        return f"{self.median * 1e3:.1f} ({self.least * 1e3:.1f}–{self.greatest * 1e3:.1f})"
+
+
+def seconds(function, repeats=7, per_call=1):
+    """Times `function()`, after a warm-up; each repeat is divided by `per_call`."""
+    for _ in range(WARM_UP):
+        function()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        function()
+        times.append((time.perf_counter() - started) / per_call)
+    return Seconds(float(np.median(times)), min(times), max(times))
+
+
+def traced_seconds(function, *arrays, repeats=7):
+    """Times a function of tensors as TensorFlow runs it in a traced step; the arrays become variables."""
+    variables = [tf.Variable(array) for array in arrays]
+    traced = tf.function(lambda: function(*variables), autograph=False)
+    return seconds(traced, repeats)
+
+
+def total(timings):
+    """Returns the sum of several `Seconds`."""
+    return Seconds(*(float(sum(values)) for values in zip(*timings)))
+
+
+def peak_mib():
+    """Returns the most memory that this process has held so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def resident_mib():
+    """Returns the memory that this process holds now, in MiB."""
+    return psutil.Process().memory_info().rss / 2 ** 20
+
+
+def report(title, rows, columns=("what", "milliseconds: median (range)", "times the bound")):
+    """Prints a Markdown table and what it was measured on."""
+    print(f"\n## {title}\n\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
+    for row in rows:
+        print(f"| {' | '.join(map(str, row))} |")
+    module = sys.modules["__main__"].__spec__.name
+    print(f"\n`python -m {module} {shlex.join(sys.argv[1:])}`; {machine()}; {datetime.date.today().isoformat()}; "
+          f"peak memory {peak_mib():.0f} MiB")

@@ -1,0 +1,108 @@
+"""The graph's part of KATRec: propagation, and the refresh of the attention, each beside its bound.
+
+  python -m benchmarks.propagation --dataset_like=amazon-book --scale=1
+"""
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from benchmarks.bound import product_seconds, random, scaled, sparse_product
+from benchmarks.measure import report, seconds, total, traced_seconds
+from benchmarks.synthetic import like
+from katrec import settings
+from katrec.models.build import build
+from katrec_common.command_line import run
+
+FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(settings)
+
+
+def main():
+    FLAGS.set_default("output_dir", "none")
+    config = settings.from_flags()
+    model, graph = build(config, like(FLAGS.dataset_like, FLAGS.scale))
+    rows = [*_propagation(model), *_refresh(model), *_differentiable(model)]
+    report(f"Graph like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {graph.num_nodes:,} nodes, "
+           f"{len(graph.heads):,} edges", rows)
+
+
+def _propagation(model):
+    """e_N of all nodes and its gradient, of one layer as wide as the nodes."""
+    nodes = tf.convert_to_tensor(model.nodes)
+
+    def forward(attention):
+        return model.networks.propagate(attention, nodes)
+
+    def forward_and_backward(attention):
+        with tf.GradientTape() as tape:
+            tape.watch(nodes)
+            ego = forward(attention)
+        return tape.gradient(ego, nodes, output_gradients=nodes)
+
+    def build_matrices():
+        return model.networks.matrix(model.attention_weights)
+
+    attention = build_matrices()
+    products = [sparse_product(matrix, *nodes.shape) for matrix in (attention.matrix, attention.transposed)]
+    rows = []
+    for function, bound in ((forward, products[0]), (forward_and_backward, total(products))):
+        # A sparse matrix cannot be handed to a traced function from outside.
+        timing = seconds(tf.function(lambda function=function: function(build_matrices())))
+        name = f"propagation {function.__name__.replace('_', ' ')}, {nodes.shape[1]} columns, and making its matrices"
+        rows += [(name, timing, f"{timing.median / bound.median:.2f}"), ("bound: the bare sparse products", bound, 1)]
+    return [*rows, ("making both matrices, in training once for several steps", seconds(build_matrices), "")]
+
+
+def _refresh(model):
+    refresh = seconds(model.refresh_attention)
+    bound = refresh_bound(model)
+    whole = total(bound.values())
+    return [("attention refresh", refresh, f"{refresh.median / whole.median:.2f}"), ("bound", whole, 1),
+            *((f"– {name}", timing, "") for name, timing in bound.items())]
+
+
+def refresh_bound(model):
+    """Returns a dict of what π′ of every edge needs, and its `Seconds`.
+
+    Each distinct (node, relation) is projected once, each edge reads two vectors of k and multiplies them, and the
+    softmax passes over the edges' logits: maximum, exponential, sum, quotient.
+    """
+    edges, networks = model.networks.by_relation, model.networks
+    heads, tails = (sum(int(edges.nodes(group)[side].shape[0]) for group in range(edges.count)) for side in (0, 1))
+    d, k = model.transr.projection.shape[1:]
+    num_edges, block = int(networks.heads.shape[0]), min(networks.block_edges, int(networks.heads.shape[0]))
+    blocks = num_edges / block
+    widest = max(int(edges.nodes(group)[1].shape[0]) for group in range(edges.count))
+    places = np.random.default_rng(0).integers(widest, size=block, dtype=np.int32)
+    table, vectors = random((widest, k), tf.float32), random((block, k), tf.float32)
+    logits, ids = random((num_edges,), tf.float32), networks.heads
+    dot = traced_seconds(lambda a, b: tf.reduce_sum(a * b, axis=-1), vectors, vectors)
+    return {
+        f"projections of {heads + tails:,} pairs": product_seconds(tf.float32, heads + tails, d, k),
+        "tanh": traced_seconds(tf.tanh, random((heads, k), tf.float32)),
+        "two vectors an edge": scaled([traced_seconds(tf.gather, table, places)], 2 * blocks),
+        "their products": scaled([dot], blocks),
+        "softmax": total([
+            traced_seconds(lambda x: tf.math.segment_max(x, ids), logits), traced_seconds(tf.exp, logits),
+            traced_seconds(lambda x: tf.math.segment_sum(x, ids), logits),
+            traced_seconds(lambda x: x / x, logits),
+        ]),
+    }
+
+
+def _differentiable(model):
+    """π′ and its gradient to nodes and relations, as each step computes it with --attention=differentiable."""
+    variables = [model.nodes, *model.transr.trainable_variables]
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            weights = model.attention(model.nodes, model.networks, model.transr)
+        return tape.gradient(weights, variables, output_gradients=weights)
+
+    return [("attention with its gradient (--attention=differentiable)", seconds(gradients, repeats=3), "")]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,76 @@
+"""A training step of KATRec or BERT4Rec beside its bound.
+
+  python -m benchmarks.train_step --dataset_like=amazon-book --scale=1 --batch_size=128 --mask_share=0.4 \\
+      --last_item_share=0 [--mixed_precision] [--steps=1000]
+
+All sequences have T items. With --steps more are run after the timing, to see whether memory grows.
+"""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from benchmarks.bound import cloze_step_bound
+from benchmarks.measure import report, resident_mib, seconds, total
+from benchmarks.synthetic import like
+from katrec import settings
+from katrec.models.build import build
+from katrec.training.batches import Batches
+from katrec.training.step import TrainSteps
+from katrec.training.trainer import TRACED_STEPS
+from katrec_common.command_line import run
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer("steps", 0, "Further steps, for the memory.", 0)
+flags.adopt_module_key_flags(settings)
+
+
+def main():
+    FLAGS.set_default("output_dir", "none")
+    config = settings.from_flags()
+    dataset = like(FLAGS.dataset_like, FLAGS.scale)
+    model, graph = build(config, dataset)
+    pipeline = Batches(dataset, graph, config)
+    steps = TrainSteps(model, config, tf.distribute.get_strategy())
+    length = config.max_sequence_length
+    sequences = np.random.default_rng(1).integers(dataset.num_items, size=(config.batch_size, length), dtype=np.int32)
+    *_, triplets = next(pipeline.from_step(0))
+    fixed = sequences, np.zeros(config.batch_size, np.int32), triplets
+    batches = iter(tf.data.Dataset.from_tensors(fixed).repeat())
+
+    def train():
+        steps(batches, 0, TRACED_STEPS)
+        steps.loss_sums.numpy()
+
+    step = seconds(train, per_call=TRACED_STEPS)
+    num_masked = max(1, round(config.mask_share * length)) * config.batch_size
+    parts = cloze_step_bound(model, config.batch_size, length, num_masked, model.graph_matrices())
+    bound = total(parts.values())
+    made = pipeline.from_step(0)
+    waiting = seconds(lambda: [next(made) for _ in range(50)], per_call=50)
+    rows = [(f"step, {model.precision}", step, f"{step.median / bound.median:.2f}"), ("bound", bound, 1)]
+    rows += [(f"– {name}", timing, "") for name, timing in parts.items()]
+    rows.append(("a batch of the input pipeline, alone", waiting, f"{waiting.median / step.median:.2f} steps"))
+    if FLAGS.steps:
+        rows += _memory(train)
+    edges = f", {len(graph.heads):,} edges" if graph else ""
+    report(f"Train step, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {dataset.num_items:,} items"
+           f"{edges}, {num_masked:,} masked positions", rows)
+
+
+def _memory(train):
+    """Runs `--steps` steps; returns rows with the memory held after each quarter."""
+    rows, started = [], time.monotonic()
+    for quarter in range(1, 5):
+        for _ in range(FLAGS.steps // TRACED_STEPS // 4):
+            train()
+        done = FLAGS.steps // TRACED_STEPS // 4 * TRACED_STEPS * quarter
+        rows.append((f"memory after {done} more steps", f"{resident_mib():.0f} MiB",
+                     f"{time.monotonic() - started:.0f} s"))
+    return rows
+
+
+if __name__ == "__main__":
+    run(main)

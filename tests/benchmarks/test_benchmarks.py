@@ -1,0 +1,51 @@
+"""Every benchmark runs; its figures are not judged here."""
+
+import re
+
+import numpy as np
+import pytest
+from absl import flags
+
+from benchmarks import peers
+from benchmarks.synthetic import SIZES, like
+from katrec.evaluation.ranking import Evaluator
+from katrec.models.build import build
+from katrec.training.batches import Batches
+
+
+@pytest.mark.parametrize("name, arguments", [
+    ("train_step", ["--steps=40", "--batch_size=8"]), ("train_step", ["--model=bert4rec", "--mixed_precision"]),
+    ("propagation", []), ("evaluation", []), ("inference", ["--requests=10"]), ("preprocessing", []),
+])
+def test_it_prints_figures_beside_a_bound(command, name, arguments):
+    done = command(f"benchmarks.{name}", "--dataset_like=ml-100k", "--scale=0.3", *arguments)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert len(rows) > 3 and any("bound" in row for row in rows)
+    assert re.search(rf"`python -m benchmarks.{name} --dataset_like=ml-100k .*peak memory \d+ MiB", done.stdout)
+
+
+@pytest.mark.parametrize("name", ["beauty", "ml-100k"])
+def test_synthetic_sizes(name):
+    size, dataset = SIZES[name], like(name, 1.0)
+    assert (dataset.num_users, dataset.num_items) == size[:2]
+    assert len(dataset.interactions()[0]) == size.interactions
+    assert len(np.unique(dataset.triplets, axis=0)) == len(dataset.triplets) == size.triplets
+    assert (dataset.triplets.max(axis=0) < [size.items, size.relations, size.entities]).all()
+    np.testing.assert_array_equal(dataset.items, like(name, 1.0).items)
+
+
+def test_peers_train_on_the_same_histories(tiny_dataset, make_config):
+    dataset = peers.with_last_items(tiny_dataset, 3)
+    assert np.diff(dataset.offsets).max() == 3
+    for user in (0, 7):
+        own, whole = (one.items[one.offsets[user]:one.offsets[user + 1]] for one in (dataset, tiny_dataset))
+        np.testing.assert_array_equal(own, whole[-3:])
+    flags.FLAGS.epochs = 4
+    config = make_config(model="bert4rec", train_steps=1)
+    figures = peers.katrec(dataset, config)
+    assert figures["seconds"] > 0 and 0 <= figures["NDCG@10"] <= 1
+    # What it trained is what Batches of the same settings hold: each history once an epoch.
+    assert config.train_steps == 4 * Batches(dataset, None, config).per_epoch
+    untrained = Evaluator(build(config, dataset)[0], dataset, "valid", 5).evaluate()["full"]
+    assert figures["NDCG@10"] != untrained["NDCG@10"]
