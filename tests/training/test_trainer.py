@@ -5,6 +5,7 @@ import pytest
 
 from katrec.data import collaborative_graph
 from katrec.data.dataset import Dataset
+from katrec.models import precision
 from katrec.training.batches import Batches
 from katrec.training.log import Log
 from katrec.training.trainer import Trainer
@@ -86,8 +87,11 @@ def test_batches_are_a_function_of_the_step(tiny_dataset, make_config):
     assert whole[0][2].shape == (2, 32, 4)
 
 
-def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_config, tmp_path):
-    config = make_config(model="katrec", output_dir=tmp_path, train_steps=12, eval_every_steps=4, batch_size=7)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_config, monkeypatch, tmp_path, mixed):
+    monkeypatch.setattr(precision, "_cpu_flags", lambda: precision.BFLOAT16_CPU_FLAGS)
+    config = make_config(model="katrec", output_dir=tmp_path, train_steps=12, eval_every_steps=4, batch_size=7,
+                         mixed_precision=mixed)
     trainer = Trainer(config, tiny_dataset)
     result = trainer.run()
     assert trainer._steps._run.experimental_get_tracing_count() == 1
@@ -95,6 +99,7 @@ def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_config
     assert {"dataset", "model", "seed", "step", "seconds", "precision", "users", "test", "valid"} == set(result)
     assert set(result["test"]) == {"sampled", "full"}
     assert (result["step"], result["users"]) == (12, 40)
+    assert result["precision"] == ("bfloat16" if mixed else "float32")
     rows = [json.loads(row) for row in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [4, 8, 12]
     assert all(row["cloze_loss"] > 0 and row["transr_loss"] > 0 for row in rows)
