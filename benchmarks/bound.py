@@ -31,7 +31,8 @@ def cloze_step_bound(model, batch_size, length, num_masked, matrices=None):
     parts["head"] = product(kind, num_masked, q, q)
     parts["scores"] = product(kind, num_masked, q, model.num_items)
     parts["softmax over the items"] = traced_seconds(tf.nn.softmax, random((num_masked, model.num_items), kind))
-    parts["Adam"] = adam_bound(sum(int(np.prod(variable.shape)) for variable in model.sequence_variables))
+    trained = [*model.sequence_variables, *model.triplet_variables]
+    parts["Adam"] = adam_bound(sum(int(np.prod(variable.shape)) for variable in trained))
     return parts
 
 

@@ -73,7 +73,10 @@ class NextItemHead(tf.keras.layers.Layer):
         self.norm = LayerNorm(name="norm", dtype=self.dtype_policy) if layer_norm else None
 
     def build(self, input_shape):
-        self.bias = self.add_weight(name="bias", shape=(self.num_items,), initializer="zeros")
+        # float32 in a layer of any compute type: scores are made outside of `call`.
+        self.bias = self.add_weight(
+            name="bias", shape=(self.num_items,), initializer="zeros", experimental_autocast=False
+        )
         super().build(input_shape)
 
     def call(self, hidden):

@@ -44,6 +44,15 @@ def adamw(schedule, weight_decay=0.0):
     return addons_adamw(schedule, weight_decay)
 
 
+def adam(schedule):
+    """Returns Adam without weight decay. Keras's older one: its step on a table is one operation, the newer's are ten.
+
+    Args:
+      schedule: `WarmupLinearDecay`.
+    """
+    return tf.keras.optimizers.legacy.Adam(learning_rate=schedule, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON)
+
+
 def addons_adamw(schedule, weight_decay):
     """The optimizer of TensorFlow Addons, whose decay is not scaled by the learning rate: its schedule does that."""
     import warnings
@@ -75,33 +84,3 @@ def create_variables(optimizer, variables):
         optimizer.build(variables)
     else:
         optimizer._create_all_weights(variables)
-
-
-class LazyAdam(tf.keras.optimizers.Adam):
-    """Adam without weight decay that leaves rows alone whose gradient is zero because they were not gathered.
-
-    Their moments do not fade and they do not move, so that a step costs what its batch has of rows, not what the table
-    has. A variable with a dense gradient takes Adam's step.
-
-    Args:
-      schedule: `WarmupLinearDecay`.
-    """
-
-    def __init__(self, schedule, name="LazyAdam"):
-        super().__init__(schedule, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON, jit_compile=False, name=name)
-
-    def update_step(self, gradient, variable):
-        if not isinstance(gradient, tf.IndexedSlices):
-            super().update_step(gradient, variable)
-            return
-        # Keras has summed the slices of the same row.
-        step = tf.cast(self.iterations + 1, tf.float32)
-        rate = self.learning_rate * tf.sqrt(1 - BETA_2 ** step) / (1 - BETA_1 ** step)
-        place = self._index_dict[self._var_key(variable)]
-        momentum, velocity = self._momentums[place], self._velocities[place]
-        rows, values = gradient.indices, gradient.values
-        first = BETA_1 * tf.gather(momentum, rows) + (1 - BETA_1) * values
-        second = BETA_2 * tf.gather(velocity, rows) + (1 - BETA_2) * tf.square(values)
-        momentum.scatter_update(tf.IndexedSlices(first, rows))
-        velocity.scatter_update(tf.IndexedSlices(second, rows))
-        variable.scatter_sub(tf.IndexedSlices(rate * first / (tf.sqrt(second) + EPSILON), rows))

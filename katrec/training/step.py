@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from katrec.training.optimizers import LazyAdam, WarmupLinearDecay, adamw, create_variables
+from katrec.training.optimizers import WarmupLinearDecay, adam, adamw, create_variables
 
 
 class TrainSteps(tf.Module):
@@ -27,7 +27,7 @@ class TrainSteps(tf.Module):
         triplet_schedule = WarmupLinearDecay(
             config.learning_rate, config.warmup_steps * config.kg_steps, config.train_steps * config.kg_steps
         )
-        self.triplet_optimizer = LazyAdam(triplet_schedule)
+        self.triplet_optimizer = adam(triplet_schedule)
         # Variables may not be made inside a traced loop.
         create_variables(optimizer, model.sequence_variables)
         create_variables(self.triplet_optimizer, model.triplet_variables)
@@ -73,8 +73,8 @@ class TrainSteps(tf.Module):
             seed = tf.stack([config.seed, number])
             loss = model.sequence_loss(sequences, users, seed, matrices, replica, num_replicas)
             scaled = self._scaled(loss)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, model.sequence_variables)]
-        self._apply(self.sequence_optimizer, self._unscaled(gradients), model.sequence_variables)
+        gradients = self._unscaled(tape.gradient(scaled, model.sequence_variables))
+        self._apply(self.sequence_optimizer, gradients, model.sequence_variables)
         return tf.stack([loss, triplet_loss, 1 / num_replicas])
 
     def _triplet_step(self, triplets, replica):
@@ -83,11 +83,7 @@ class TrainSteps(tf.Module):
         own = triplets[replica * size // num_replicas:(replica + 1) * size // num_replicas]
         with tf.GradientTape() as tape:
             loss, ranking = model.triplet_loss(own, size)
-        variables = model.triplet_variables
-        # The relations' tables are smaller than a batch's slices of them; the nodes' is not.
-        gradients = [tf.convert_to_tensor(gradient) if variable.shape[0] <= self._config.kg_batch_size else gradient
-                     for gradient, variable in zip(tape.gradient(loss, variables), variables)]
-        self._apply(self.triplet_optimizer, gradients, variables)
+        self._apply(self.triplet_optimizer, tape.gradient(loss, model.triplet_variables), model.triplet_variables)
         return ranking
 
     def _scaled(self, loss):
@@ -97,31 +93,10 @@ class TrainSteps(tf.Module):
         return self.sequence_optimizer.get_unscaled_gradients(gradients) if self._scales else gradients
 
     def _apply(self, optimizer, gradients, variables):
+        # Dense: then a table's step is one operation, and all replicas' gradients have one shape.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         if self._strategy.num_replicas_in_sync > 1:
-            gradients = _summed_over_replicas(gradients)
+            gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         # Clipped as the whole batch's gradient: summed before, not by the optimizer.
-        gradients = [_summed_rows(gradient) for gradient in gradients]
         gradients, _ = tf.clip_by_global_norm(gradients, self._config.clip_norm)
         optimizer.apply_gradients(zip(gradients, variables), experimental_aggregate_gradients=False)
-
-
-def _summed_over_replicas(gradients):
-    context = tf.distribute.get_replica_context()
-    dense = [gradient for gradient in gradients if not isinstance(gradient, tf.IndexedSlices)]
-    # One call for all, which TensorFlow packs.
-    summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, dense))
-    return [
-        tf.IndexedSlices(context.all_gather(gradient.values, axis=0), context.all_gather(gradient.indices, axis=0),
-                         gradient.dense_shape)
-        if isinstance(gradient, tf.IndexedSlices) else next(summed)
-        for gradient in gradients
-    ]
-
-
-def _summed_rows(gradient):
-    """Returns a sparse gradient with one slice a row, so that its norm is the gradient's; a dense one as it is."""
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
-    rows, positions = tf.unique(gradient.indices)
-    values = tf.math.unsorted_segment_sum(gradient.values, positions, tf.shape(rows)[0])
-    return tf.IndexedSlices(values, rows, gradient.dense_shape)

@@ -6,7 +6,9 @@ import tensorflow as tf
 
 from katrec.data.sequences import tokens_of
 from katrec.evaluation.metrics import metrics
-from katrec.evaluation.ranking import Evaluator
+from katrec.evaluation.ranking import Evaluator, full_ranks, sampled_ranks
+from katrec.models import precision
+from katrec.models.build import build
 from katrec.models.cloze_recommender import ItemTables
 from tests import reference
 
@@ -79,3 +81,15 @@ def test_negatives_do_not_depend_on_the_model_or_the_call(tiny_dataset, generato
     first, second = (Evaluator(FixedScores(scores), tiny_dataset, "valid", 5).ranks() for _ in range(2))
     np.testing.assert_array_equal(first["sampled"], second["sampled"])
     assert metrics(first["sampled"])["Hit@10"] == 1
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_ranking_is_not_traced_again_and_again(tiny_dataset, make_config, monkeypatch, mixed):
+    monkeypatch.setattr(precision, "_cpu_flags", lambda: precision.BFLOAT16_CPU_FLAGS)
+    model, _ = build(make_config(model="katrec", mixed_precision=mixed), tiny_dataset)
+    evaluator = Evaluator(model, tiny_dataset, "test", 5)
+    counts = []
+    for _ in range(2):
+        evaluator.ranks()
+        counts.append([function.experimental_get_tracing_count() for function in (sampled_ranks, full_ranks)])
+    assert counts[0] == counts[1]

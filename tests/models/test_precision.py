@@ -46,7 +46,7 @@ def test_16_bit_training_follows_float32(tiny_dataset, make_config, monkeypatch,
             steps(batches, step, 10)
             losses[chosen].append(steps.take_losses()[0])
     assert losses["float32"][-1] < 0.8 * losses["float32"][0]
-    np.testing.assert_allclose(losses[policy], losses["float32"], rtol=0.05)
+    np.testing.assert_allclose(losses[policy], losses["float32"], rtol=0.1)
 
 
 def test_scores_are_float32_and_near(tiny_dataset, make_config, monkeypatch):

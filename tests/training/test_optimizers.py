@@ -6,8 +6,8 @@ from katrec.training.optimizers import (
     BETA_1,
     BETA_2,
     EPSILON,
-    LazyAdam,
     WarmupLinearDecay,
+    adam,
     addons_adamw,
     create_variables,
     keras_adamw,
@@ -59,20 +59,5 @@ def test_schedule():
     assert WarmupLinearDecay.from_config(SCHEDULE.get_config()).get_config() == SCHEDULE.get_config()
 
 
-def test_lazy_adam_moves_gathered_rows_as_adam_and_leaves_the_others():
-    table = tf.Variable([[1.0, -2.0, 3.0]] * 3)
-    optimizer = LazyAdam(SCHEDULE)
-    create_variables(optimizer, [table])
-    for _ in range(15):
-        with tf.GradientTape() as tape:
-            # Row 2 is gathered twice: its gradients add up to that of the quadratic loss.
-            loss = tf.reduce_sum((tf.gather(table, [0, 2, 2]) - 0.5) ** 2 * [[1.0], [0.5], [0.5]])
-        gradient = tape.gradient(loss, table)
-        assert isinstance(gradient, tf.IndexedSlices)
-        optimizer.apply_gradients([(gradient, table)])
-    moved = expected(0.0)[-1][:3]
-    np.testing.assert_allclose(table, [moved, [1, -2, 3], moved], rtol=1e-4, atol=1e-5)
-
-
-def test_lazy_adam_takes_adams_step_on_a_dense_gradient():
-    np.testing.assert_allclose(steps(LazyAdam(SCHEDULE)), expected(0.0), rtol=1e-4, atol=1e-5)
+def test_adam_without_decay():
+    np.testing.assert_allclose(steps(adam(SCHEDULE)), expected(0.0), rtol=1e-4, atol=1e-5)
