@@ -46,6 +46,22 @@ def traced_seconds(function, *arrays, repeats=7):
     return seconds(traced, repeats)
 
 
+def block_seconds(function, num_blocks, repeats=7):
+    """Times function(i) for one of the blocks i = 0, 1, …, run one after the other in one traced loop.
+
+    For what takes less than a call from Python. Its result must depend on i, or TensorFlow runs it once.
+    """
+    @tf.function(autograph=False)
+    def loop():
+        # One number of each result is added up: what nothing reads is not computed.
+        return tf.while_loop(
+            lambda i, _: i < num_blocks, lambda i, used: (i + 1, used + tf.reshape(function(i), [-1])[0]),
+            (tf.constant(0), tf.constant(0.0)), parallel_iterations=1,
+        )
+
+    return seconds(loop, repeats, num_blocks)
+
+
 def total(timings):
     """Returns the sum of several `Seconds`."""
     return Seconds(*(float(sum(values)) for values in zip(*timings)))

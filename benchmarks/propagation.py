@@ -3,12 +3,11 @@
   python -m benchmarks.propagation --dataset_like=amazon-book --scale=1
 """
 
-import numpy as np
 import tensorflow as tf
 from absl import flags
 
 from benchmarks.bound import product_seconds, random, scaled, sparse_product
-from benchmarks.measure import report, seconds, total, traced_seconds
+from benchmarks.measure import block_seconds, report, seconds, total, traced_seconds
 from benchmarks.synthetic import like
 from katrec import settings
 from katrec.models.build import build
@@ -71,17 +70,25 @@ def refresh_bound(model):
     edges, networks = model.networks.by_relation, model.networks
     heads, tails = (sum(int(edges.nodes(group)[side].shape[0]) for group in range(edges.count)) for side in (0, 1))
     d, k = model.transr.projection.shape[1:]
-    num_edges, block = int(networks.heads.shape[0]), min(networks.block_edges, int(networks.heads.shape[0]))
-    blocks = num_edges / block
-    widest = max(int(edges.nodes(group)[1].shape[0]) for group in range(edges.count))
-    places = np.random.default_rng(0).integers(widest, size=block, dtype=np.int32)
-    table, vectors = random((widest, k), tf.float32), random((block, k), tf.float32)
-    logits, ids = random((num_edges,), tf.float32), networks.heads
-    dot = traced_seconds(lambda a, b: tf.reduce_sum(a * b, axis=-1), vectors, vectors)
+    # The whole blocks of the relation with most edges stand for all.
+    largest = max(range(edges.count), key=lambda group: int(edges.positions(group)[0].shape[0]))
+    block = min(networks.block_edges, int(edges.positions(largest)[0].shape[0]))
+    num_blocks = int(edges.positions(largest)[0].shape[0]) // block
+    tables = [tf.Variable(random((int(ids.shape[0]), k), tf.float32)) for ids in edges.nodes(largest)]
+    vectors = tf.Variable(random((num_blocks * block, k), tf.float32))
+
+    def part(array, i):
+        return array[i * block:(i + 1) * block]
+
+    gathers = [block_seconds(lambda i, table=table, places=places: tf.gather(table, part(places, i)), num_blocks)
+               for table, places in zip(tables, edges.positions(largest))]
+    dot = block_seconds(lambda i: tf.reduce_sum(part(vectors, i) * part(vectors, i), axis=-1), num_blocks)
+    blocks = int(networks.heads.shape[0]) / block
+    logits, ids = random(networks.heads.shape, tf.float32), networks.heads
     return {
         f"projections of {heads + tails:,} pairs": product_seconds(tf.float32, heads + tails, d, k),
         "tanh": traced_seconds(tf.tanh, random((heads, k), tf.float32)),
-        "two vectors an edge": scaled([traced_seconds(tf.gather, table, places)], 2 * blocks),
+        "two vectors an edge": scaled(gathers, blocks),
         "their products": scaled([dot], blocks),
         "softmax": total([
             traced_seconds(lambda x: tf.math.segment_max(x, ids), logits), traced_seconds(tf.exp, logits),
