@@ -7,7 +7,5 @@ if sys.version_info >= (3, 12):
     # TensorFlow's releases for these Pythons bring Keras 3; tf.keras is Keras 2 where this is set before the import.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow's own allocator keeps freed memory: malloc returns it to the system, and a third of a step was page faults.
-os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
 
 __version__ = "0.1.0"
