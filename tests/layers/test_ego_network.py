@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from katrec.layers import EgoNetworkAttention, EgoNetworks, TransR
+from katrec.layers.ego_network_attention import relation_logits
 from tests import reference
 from tests.gradients import assert_gradient
 
@@ -66,6 +67,14 @@ def test_gradient_of_attention(generator):
     layer, graph = transr(generator), networks()
     nodes = generator.normal(size=(NODES, DIM)).astype(np.float32) / 2
     assert_gradient(lambda x: EgoNetworkAttention()(x, graph, layer), nodes)
+
+
+@pytest.mark.parametrize("block_edges", [1, 3, 100])
+def test_gradient_of_the_logits_to_nodes_and_relations(generator, block_edges):
+    layer, edges = transr(generator), networks(block_edges=block_edges).by_relation
+    nodes = generator.normal(size=(NODES, DIM)) / 2
+    arrays = nodes, layer.projection.numpy() / 2, layer.relation.numpy() / 2
+    assert_gradient(lambda *tensors: relation_logits(edges, *tensors), *arrays)
 
 
 def test_differentiable_attention_reaches_the_relations(generator):
