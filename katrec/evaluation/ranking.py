@@ -141,5 +141,7 @@ def full_ranks(vectors, items, bias, targets, seen):
     target = tf.gather(scores, targets, batch_dims=1)
     # The target is not below itself: with it the count is the rank.
     rank = tf.math.count_nonzero(~(scores < target[:, None]), axis=1, dtype=tf.int32)
-    before = ~(tf.gather_nd(scores, seen) < tf.gather(target, seen[:, 0]))
+    # By place in the flat scores: TensorFlow 2.21 has no GPU kernel for gather_nd with int32 indices.
+    places = seen[:, 0] * tf.shape(scores)[1] + seen[:, 1]
+    before = ~(tf.gather(tf.reshape(scores, [-1]), places) < tf.gather(target, seen[:, 0]))
     return rank - tf.math.unsorted_segment_sum(tf.cast(before, tf.int32), seen[:, 0], tf.shape(targets)[0])
