@@ -33,7 +33,7 @@ def main():
     @tf.function(reduce_retracing=True)
     def recommend(histories, users):
         vectors = model.next_item_vectors(histories, users, tables)
-        return tf.math.top_k(model.head.logits(vectors, tables.outputs), TOP)
+        return tf.math.top_k(tf.matmul(vectors, tables.outputs, transpose_b=True) + model.item_bias, TOP)
 
     def call(users):
         histories = recent_items(dataset.offsets, dataset.items, users, config.max_sequence_length - 1,

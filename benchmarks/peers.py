@@ -76,7 +76,7 @@ def katrec(dataset, config):
     """Trains with this project; returns seconds, tracing included as RecTools' set-up is, and NDCG@10."""
     tf.keras.backend.clear_session()
     model, graph = build(config, dataset)
-    batches = Batches(dataset, graph, config)
+    batches = Batches(dataset, graph, model, config)
     config.train_steps = FLAGS.epochs * batches.per_epoch
     steps = TrainSteps(model, config, tf.distribute.get_strategy())
     started = time.monotonic()

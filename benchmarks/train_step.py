@@ -32,12 +32,12 @@ def main():
     config = settings.from_flags()
     dataset = like(FLAGS.dataset_like, FLAGS.scale)
     model, graph = build(config, dataset)
-    pipeline = Batches(dataset, graph, config)
+    pipeline = Batches(dataset, graph, model, config)
     steps = TrainSteps(model, config, tf.distribute.get_strategy())
     length = config.max_sequence_length
     sequences = np.random.default_rng(1).integers(dataset.num_items, size=(config.batch_size, length), dtype=np.int32)
-    *_, triplets = next(pipeline.from_step(0))
-    fixed = sequences, np.zeros(config.batch_size, np.int32), triplets
+    _, users, negatives, triplets = next(pipeline.from_step(0))
+    fixed = sequences, tf.zeros_like(users), negatives, triplets
     batches = iter(tf.data.Dataset.from_tensors(fixed).repeat())
 
     def train():

@@ -10,9 +10,8 @@ from katrec_common.command_line import FlagError
 
 FLAGS = flags.FLAGS
 NAMES = []
-ABLATIONS = ("none", "no_attention", "level1", "connection", "concat")
-# What may differ between the run that wrote a directory and the one that goes on in it; "data" is checked apart.
-FREE = ("output_dir", "datasets_dir", "resume", "distribution", "data")
+MODELS = ("gru4rec", "gru4rec++", "sasrec", "bert4rec", "katrec", "bprmf")
+ABLATIONS = ("none", "no_attention", "level1", "connection", "no_pretrain", "concat")
 
 
 def _define(define, name, default, *args, **kwargs):
@@ -26,18 +25,19 @@ _boolean, _enum = flags.DEFINE_boolean, flags.DEFINE_enum
 _define(_string, "dataset", "ml-100k", "Name of a prepared data set.")
 _define(_string, "datasets_dir", "datasets", "Folder of the prepared data sets.")
 _define(_string, "output_dir", None, "Run directory: config.json, checkpoints, metrics.jsonl, result.json.")
-_define(_enum, "model", "katrec", ["katrec", "bert4rec"], "What to train.")
+_define(_enum, "model", "katrec", MODELS, "What to train.")
 _define(_integer, "seed", 1, "Seed of initial values, batches, masks, dropout and broken triplets.", 0,
         2**31 - 1)
 _define(_boolean, "resume", True, "Go on from the last checkpoint in --output_dir; --noresume begins anew.")
 
 _define(_integer, "max_sequence_length", 50, "T: items (and mask token) that the transformer reads.", 2)
-_define(_integer, "num_layers", 2, "M: transformer layers.", 1)
+_define(_integer, "num_layers", 2, "M: transformer layers; GRU4Rec's recurrent layers.", 1)
 _define(_integer, "num_heads", 2, "Attention heads; they divide q.", 1)
-_define(_integer, "hidden_dim", 128, "q of BERT4Rec; KATRec's is entity_dim plus all propagation_dims.", 1)
+_define(_integer, "hidden_dim", 128,
+        "Embedding size of every model but KATRec, whose q is entity_dim plus all propagation_dims.", 1)
 _define(_float, "hidden_dropout", 0.2, "Dropout of the embeddings' sum and of each sublayer's output.", 0, 0.99)
 _define(_float, "attention_dropout", 0.2, "Dropout of the transformer's attention weights.", 0, 0.99)
-_define(_enum, "positional_embedding", "learned", ["learned", "sinusoidal"], "Positional embedding P.")
+_define(_enum, "positional_embedding", "learned", ["learned", "sinusoidal", "none"], "Positional embedding P.")
 _define(_boolean, "head_layer_norm", True, "Layer norm after the head's GELU, as BERT has it.")
 
 _define(_integer, "entity_dim", 64, "d: size of the graph's embeddings.", 1)
@@ -54,7 +54,20 @@ _define(_enum, "fusion_activation", "gelu", ["gelu", "leaky_relu"], "σ of the i
 _define(_boolean, "user_modeling", False, "Explicit user modelling: the hidden state is [e_u* ‖ v].")
 _define(_enum, "ablation", "none", ABLATIONS,
         "A variant of Table 3: equal neighbour weights; one propagation layer; input embeddings of the transformer's "
-        "own; Ê = V* without fusion.")
+        "own; no pre-trained embeddings; Ê = V* without fusion.")
+_define(_boolean, "pretrained_embeddings", True,
+        "KATRec's item and user embeddings begin as BPR-MF's, the other entities' and the relations' as TransR's.")
+_define(_integer, "pretrain_epochs", 20, "Epochs of BPR-MF, then of TransR, before KATRec's training.", 1)
+_define(_integer, "pretrain_batch_size", 2048, "Interactions or triplets in a step of the pre-training.", 1)
+
+_define(_enum, "sasrec_loss", "binary_cross_entropy", ["binary_cross_entropy", "cross_entropy"],
+        "SASRec's loss: with one sampled negative a position, as in its paper, or over all items.")
+_define(_enum, "gru4rec_loss", "cross_entropy", ["cross_entropy", "top1"], "GRU4Rec's loss.")
+_define(_enum, "gru4recpp_loss", "bpr_max", ["bpr_max", "top1_max"], "GRU4Rec++'s loss.")
+_define(_integer, "num_samples", 2048, "GRU4Rec++: additional negatives, shared by a batch.", 0)
+_define(_float, "sample_alpha", 0.5, "GRU4Rec++: α, they are drawn with probability ∝ popularity^α.", 0, 1)
+_define(_float, "bpr_max_l2", 1.0, "GRU4Rec++: λ of BPR-max's score regularization.", 0)
+_define(_float, "bpr_l2", 1e-3, "BPR-MF: λ of its vectors' norms, by itself and as KATRec's pre-training.", 0)
 
 _define(_integer, "train_steps", 2000, "Iterations; the learning rate falls linearly to 0 at the last.", 1)
 _define(_integer, "batch_size", 256, "Sequences in a Cloze step.", 1)
@@ -132,10 +145,3 @@ def hidden_dim(config):
         return config.hidden_dim
     layers = 1 if config.ablation == "level1" else None
     return config.entity_dim + sum(config.propagation_dims[:layers])
-
-
-def differences(config, stored):
-    """Returns a line for each setting that two configurations, as dicts, do not share, free ones left out."""
-    return [f"--{name}={config.get(name)} (was {stored.get(name)})"
-            for name in sorted(set(config) | set(stored))
-            if name not in FREE and config.get(name) != stored.get(name)]

@@ -1,4 +1,4 @@
-"""Negatives: broken triplets for Eq. 1 and the items that evaluation ranks the target among."""
+"""Negatives: broken triplets for Eq. 1, items that training tells from the next one, items that evaluation ranks."""
 
 import numpy as np
 
@@ -28,18 +28,54 @@ class TripletSampler:
         graph = self.graph
         edges = generator.integers(len(self.keys), size=size)
         heads, relations = graph.heads[edges], graph.relations[edges]
-        broken = np.empty(size, np.int32)
-        pending = np.arange(size)
-        while len(pending):
-            broken[pending] = generator.integers(graph.num_nodes, size=len(pending))
-            pending = pending[self.contains(heads[pending], relations[pending], broken[pending])]
+        broken = _drawn_outside(
+            generator, graph.num_nodes, size, lambda rows, tails: self.contains(heads[rows], relations[rows], tails)
+        )
         return np.stack([heads, relations, graph.tails[edges], broken], axis=1)
 
     def contains(self, heads, relations, tails):
         """Returns bool[n]: is (h, r, t) an edge of 𝒢?"""
         keys = edge_keys(heads, relations, tails, self.graph.num_nodes, self.graph.num_relations)
-        places = np.searchsorted(self.keys, keys)
-        return self.keys[np.minimum(places, len(self.keys) - 1)] == keys
+        return _among(self.keys, keys)
+
+
+class ItemSampler:
+    """Draws items uniform over those outside a user's training history; over all, where that has every item.
+
+    Args:
+      dataset: `Dataset`.
+    """
+
+    def __init__(self, dataset):
+        self._num_items = dataset.num_items
+        users = np.repeat(np.arange(dataset.num_users), np.diff(dataset.offsets))
+        keys = np.unique(users * dataset.num_items + dataset.items)
+        counts = np.bincount(keys // dataset.num_items, minlength=dataset.num_users)
+        self._keys = keys[counts[keys // dataset.num_items] < dataset.num_items]
+
+    def sample(self, generator, users, width):
+        """Returns int32[n, width], items outside the histories of `users`, int[n]."""
+        owners = np.repeat(users.astype(np.int64), width)
+        drawn = _drawn_outside(
+            generator, self._num_items, len(owners),
+            lambda rows, items: _among(self._keys, owners[rows] * self._num_items + items),
+        )
+        return drawn.reshape(len(users), width)
+
+
+def _drawn_outside(generator, high, size, forbidden):
+    """Returns int32[size] uniform below `high`, drawn again where `forbidden(rows, numbers)` is true."""
+    drawn = np.empty(size, np.int32)
+    pending = np.arange(size)
+    while len(pending):
+        drawn[pending] = generator.integers(high, size=len(pending))
+        pending = pending[forbidden(pending, drawn[pending])]
+    return drawn
+
+
+def _among(ordered, keys):
+    """Returns which of `keys` are in the sorted array `ordered`."""
+    return np.searchsorted(ordered, keys, side="right") > np.searchsorted(ordered, keys)
 
 
 def item_negatives(users, items, num_users, num_items, count, generator):

@@ -35,7 +35,7 @@ class Windows(NamedTuple):
 
 
 def windows(offsets, max_length, sliding_window):
-    """Cuts every history of at least two items into windows.
+    """Cuts every history of at least two items into windows; with T = 1, every history into single items.
 
     A history of n ≤ T items is one window. A longer one gives windows of T items that end at its end, one stride
     earlier, two strides earlier … and one that begins at its beginning, as BERT4Rec's released code does.
@@ -51,7 +51,7 @@ def windows(offsets, max_length, sliding_window):
     stride = max(1, int(sliding_window * max_length))
     lengths = np.diff(offsets)
     beyond = np.maximum(lengths - max_length, 0)
-    counts = np.where(lengths >= 2, 1 + -(-beyond // stride), 0)
+    counts = np.where(lengths >= min(max_length, 2), 1 + -(-beyond // stride), 0)
     users = np.repeat(np.arange(len(lengths)), counts)
     starts = np.maximum(beyond[users] - positions_within(counts) * stride, 0)
     return Windows(

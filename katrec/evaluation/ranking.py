@@ -22,7 +22,7 @@ class Evaluator:
     reads; the target is always ranked. Ties count against the target.
 
     Args:
-      model: a `ClozeRecommender`; it reads the last T − 1 items.
+      model: a `Recommender`.
       dataset: `Dataset`.
       split: "valid" or "test".
       num_negatives: negatives a user; a user with fewer items outside the history gets all of those.
@@ -33,6 +33,7 @@ class Evaluator:
 
     def __init__(self, model, dataset, split, num_negatives):
         self._model = model
+        self._bias = model.item_bias
         self._tables = tf.function(model.inference_tables)
         self._vectors = tf.function(model.next_item_vectors, reduce_retracing=True)
         targets = getattr(dataset, split)
@@ -50,8 +51,8 @@ class Evaluator:
         self._batches = np.split(order, range(BATCH_USERS, len(self.users), BATCH_USERS))
 
     def lengths(self):
-        """Returns how many positions the model reads of each user, the mask token included, int64[n]."""
-        return np.minimum(np.diff(self._offsets)[self.users] + 1, self._model.max_length)
+        """Returns how many positions the model reads of each user, the one that it predicts included, int64[n]."""
+        return np.minimum(np.diff(self._offsets)[self.users], self._model.history_length) + 1
 
     def ranks(self, full=True):
         """Returns the targets' ranks by protocol: {"sampled": int64[n], "full": int64[n]}, in the order of `users`.
@@ -68,7 +69,7 @@ class Evaluator:
         for batch in tqdm(self._batches, "ranking", **progress):
             users = self.users[batch]
             histories = recent_items(
-                self._offsets, self._items, users, self._model.max_length - 1, self._model.tokens.padding
+                self._offsets, self._items, users, self._model.history_length, self._model.tokens.padding
             )
             vectors = self._vectors(tf.constant(histories), tf.constant(users, tf.int32), tables)
             for protocol, rank in protocols.items():
@@ -80,7 +81,7 @@ class Evaluator:
         return {protocol: metrics(ranks) for protocol, ranks in self.ranks(full).items()}
 
     def _sampled(self, vectors, items, batch):
-        return sampled_ranks(vectors, items, self._model.head.bias, self._candidates[batch])
+        return sampled_ranks(vectors, items, self._bias, self._candidates[batch])
 
     def _full(self, vectors, items, batch):
         users = self.users[batch]
@@ -88,7 +89,7 @@ class Evaluator:
         rows = np.repeat(np.arange(len(users)), lengths)
         seen = self._seen_items[self._seen_offsets[users][rows] + positions_within(lengths)]
         pairs = np.stack([rows, seen], axis=1).astype(np.int32)
-        return full_ranks(vectors, items, self._model.head.bias, self._targets[batch], pairs)
+        return full_ranks(vectors, items, self._bias, self._targets[batch], pairs)
 
 
 def _distinct_but(excluded, offsets, items, num_items):

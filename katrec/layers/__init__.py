@@ -1,5 +1,6 @@
-"""The paper's Section 3 as Keras layers."""
+"""The paper's Section 3 as Keras layers, and its baselines'."""
 
+from katrec.layers.causal_transformer import CausalTransformerLayer
 from katrec.layers.ego_network import EgoNetworks
 from katrec.layers.ego_network_attention import EgoNetworkAttention
 from katrec.layers.initializers import embedding_initializer
@@ -11,6 +12,7 @@ from katrec.layers.transformer import TransformerLayer
 from katrec.layers.transr import TransR
 
 __all__ = [
-    "BiInteractionAggregator", "EgoNetworkAttention", "EgoNetworks", "ItemCooccurrence", "KnowledgeGraphEncoder",
-    "NextItemHead", "PositionalEmbedding", "SeededDropout", "TransR", "TransformerLayer", "embedding_initializer",
+    "BiInteractionAggregator", "CausalTransformerLayer", "EgoNetworkAttention", "EgoNetworks", "ItemCooccurrence",
+    "KnowledgeGraphEncoder", "NextItemHead", "PositionalEmbedding", "SeededDropout", "TransR", "TransformerLayer",
+    "embedding_initializer",
 ]

@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from katrec.layers.initializers import embedding_initializer
 
+KINDS = ("learned", "sinusoidal", "none")
+
 
 class PositionalEmbedding(tf.keras.layers.Layer):
     """v_i⁽⁰⁾ = e_i* + p_i (Section 3.3.1).
@@ -13,7 +15,7 @@ class PositionalEmbedding(tf.keras.layers.Layer):
 
     Args:
       max_length: T.
-      kind: "learned", or "sinusoidal" (Vaswani et al. 2017, Section 3.5).
+      kind: "learned", "sinusoidal" (Vaswani et al. 2017, Section 3.5), or "none", which leaves the input as it is.
 
     Input: item embeddings float[B, w, q], oldest first, the newest at w − 1.
     Output: float[B, w, q].
@@ -24,8 +26,8 @@ class PositionalEmbedding(tf.keras.layers.Layer):
 
     def __init__(self, max_length, kind="learned", **kwargs):
         super().__init__(**kwargs)
-        if kind not in ("learned", "sinusoidal"):
-            raise ValueError(f"kind is {kind!r}, it must be 'learned' or 'sinusoidal'")
+        if kind not in KINDS:
+            raise ValueError(f"kind is {kind!r}, it must be one of {', '.join(KINDS)}")
         self.max_length = max_length
         self.kind = kind
 
@@ -33,11 +35,13 @@ class PositionalEmbedding(tf.keras.layers.Layer):
         shape = (self.max_length, input_shape[-1])
         if self.kind == "learned":
             self.table = self.add_weight(name="P", shape=shape, initializer=embedding_initializer())
-        else:
+        elif self.kind == "sinusoidal":
             self.table = tf.constant(sinusoids(*shape), tf.float32)
         super().build(input_shape)
 
     def call(self, x):
+        if self.kind == "none":
+            return x
         return x + self.table[self.max_length - tf.shape(x)[1]:]
 
     def get_config(self):

@@ -3,7 +3,8 @@
 import tensorflow as tf
 
 from katrec.layers import embedding_initializer
-from katrec.models.cloze_recommender import ClozeRecommender, ItemTables
+from katrec.models.cloze_recommender import ClozeRecommender
+from katrec.models.recommender import ItemTables
 
 
 class BERT4Rec(ClozeRecommender):

@@ -12,7 +12,8 @@ from katrec.layers import (
 )
 from katrec.layers.seeded_dropout import fold
 from katrec.layers.transr import pairwise_loss
-from katrec.models.cloze_recommender import ClozeRecommender, ItemTables
+from katrec.models.cloze_recommender import ClozeRecommender
+from katrec.models.recommender import ItemTables
 
 
 class KATRec(ClozeRecommender):
@@ -104,19 +105,24 @@ class KATRec(ClozeRecommender):
             users=nodes[self.num_entities:] if self.user_modeling else None,
         )
 
-    def triplet_loss(self, triplets, batch_size=None):
+    def triplet_loss(self, triplets, batch_size=None, entities_only=False):
         """The TransR loss (Eq. 1): mean of −ln σ(s(h,r,t′) − s(h,r,t)) + λ‖Θ‖², Θ the embeddings in the batch.
 
         Args:
           triplets: int32[n, 4], columns h, r, t, t′.
           batch_size: of the whole batch, where `triplets` is a part of one: the sums are divided by it instead of n.
+          entities_only: items and users get no gradient (pre-training).
 
         Returns:
           The loss, and the ranking part of it alone; both scalars.
         """
         batch_size = tf.cast(tf.shape(triplets)[0] if batch_size is None else batch_size, tf.float32)
         relation = triplets[:, 1]
-        nodes = tf.gather(self.nodes, tf.gather(triplets, [0, 2, 3], axis=1))
+        places = tf.gather(triplets, [0, 2, 3], axis=1)
+        nodes = tf.gather(self.nodes, places)
+        if entities_only:
+            free = tf.logical_and(places >= self.num_items, places < self.num_entities)
+            nodes = tf.where(free[..., None], nodes, tf.stop_gradient(nodes))
         positive, negative = tf.unstack(self.transr((nodes[:, 0], relation, nodes[:, 1:])), num=2, axis=1)
         ranking = pairwise_loss(positive, negative) / batch_size
         size = 2 * (tf.nn.l2_loss(nodes) + tf.nn.l2_loss(tf.gather(self.transr.relation, relation)))

@@ -1,5 +1,6 @@
 """What a measurement was made on."""
 
+import datetime
 import os
 import platform
 from importlib import metadata
@@ -18,3 +19,8 @@ def _processor():
         return ", ".join(sorted(names)) or platform.machine()
     except OSError:
         return platform.machine()
+
+
+def today():
+    """Returns the date, as in 2026-11-23."""
+    return datetime.date.today().isoformat()

@@ -4,7 +4,8 @@ import numpy as np
 
 METRICS = ("NDCG@1", "NDCG@5", "NDCG@10", "Hit@5", "Hit@10", "MAP")
 PROTOCOLS = {"sampled": "the target among {negatives} sampled negatives", "full": "the target among all items"}
-TITLES = {"bert4rec": "BERT4Rec", "katrec": "KATRec"}
+TITLES = {"bprmf": "BPR-MF", "gru4rec": "GRU4Rec", "gru4rec++": "GRU4Rec++", "sasrec": "SASRec", "bert4rec": "BERT4Rec",
+          "katrec": "KATRec"}
 
 
 def table2(results, num_negatives, notes):

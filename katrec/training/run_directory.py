@@ -4,11 +4,12 @@ import os
 import shutil
 import types
 
-from katrec import settings
 from katrec_common import files
 from katrec_common.command_line import UserError
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
+# What may differ between the run that wrote a directory and the one that goes on in it; "data" is checked apart.
+FREE = ("output_dir", "datasets_dir", "resume", "distribution", "data")
 
 
 def claim(config, checksums):
@@ -27,7 +28,7 @@ def claim(config, checksums):
         _clear(config.output_dir)
     if os.path.exists(path):
         stored = read_config(config.output_dir)
-        changed = settings.differences(vars(config), vars(stored))
+        changed = _differences(vars(config), vars(stored))
         if changed:
             raise UserError(f"{config.output_dir}: made with other settings: {'; '.join(changed)}; "
                             "choose another --output_dir, or --noresume to begin anew there")
@@ -67,6 +68,13 @@ def check_data(config, checksums):
     if changed:
         raise UserError(f"data set {config.dataset}: {', '.join(changed)} changed since the run was trained; "
                         "prepare it again with the same settings, or train again in another --output_dir")
+
+
+def _differences(config, stored):
+    """Returns a line for each setting that two configurations, as dicts, do not share, free ones left out."""
+    return [f"--{name}={config.get(name)} (was {stored.get(name)})"
+            for name in sorted(set(config) | set(stored))
+            if name not in FREE and config.get(name) != stored.get(name)]
 
 
 def _clear(output_dir):

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from katrec.models.recommender import replica_rows
 from katrec.training.optimizers import WarmupLinearDecay, adam, adamw, create_variables
 
 
@@ -60,31 +61,24 @@ class TrainSteps(tf.Module):
             losses = strategy.run(self._iterate, args=(*next(batches), number + i, matrices))
             self.loss_sums.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None))
 
-    def _iterate(self, sequences, users, triplets, number, matrices):
+    def _iterate(self, sequences, users, negatives, triplets, number, matrices):
         """One replica's part of an iteration; returns its share of the losses and of the step, float32[3]."""
         model, config = self._model, self._config
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         triplet_loss = 0.0
         if model.triplet_variables:
             for i in range(config.kg_steps):
-                triplet_loss += self._triplet_step(triplets[i], replica) / config.kg_steps
+                triplet_loss += triplet_step(
+                    model, self.triplet_optimizer, triplets[i], config.clip_norm, self._strategy
+                ) / config.kg_steps
         num_replicas = self._strategy.num_replicas_in_sync
         with tf.GradientTape() as tape:
             seed = tf.stack([config.seed, number])
-            loss = model.sequence_loss(sequences, users, seed, matrices, replica, num_replicas)
+            loss = model.sequence_loss(sequences, users, negatives, seed, matrices, replica, num_replicas)
             scaled = self._scaled(loss)
         gradients = self._unscaled(tape.gradient(scaled, model.sequence_variables))
-        self._apply(self.sequence_optimizer, gradients, model.sequence_variables)
+        apply(self.sequence_optimizer, gradients, model.sequence_variables, config.clip_norm, self._strategy)
         return tf.stack([loss, triplet_loss, 1 / num_replicas])
-
-    def _triplet_step(self, triplets, replica):
-        model, num_replicas = self._model, self._strategy.num_replicas_in_sync
-        size = tf.shape(triplets)[0]
-        own = triplets[replica * size // num_replicas:(replica + 1) * size // num_replicas]
-        with tf.GradientTape() as tape:
-            loss, ranking = model.triplet_loss(own, size)
-        self._apply(self.triplet_optimizer, tape.gradient(loss, model.triplet_variables), model.triplet_variables)
-        return ranking
 
     def _scaled(self, loss):
         return self.sequence_optimizer.get_scaled_loss(loss) if self._scales else loss
@@ -92,11 +86,34 @@ class TrainSteps(tf.Module):
     def _unscaled(self, gradients):
         return self.sequence_optimizer.get_unscaled_gradients(gradients) if self._scales else gradients
 
-    def _apply(self, optimizer, gradients, variables):
-        # Dense: then a table's step is one operation, and all replicas' gradients have one shape.
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        if self._strategy.num_replicas_in_sync > 1:
-            gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        # Clipped as the whole batch's gradient: summed before, not by the optimizer.
-        gradients, _ = tf.clip_by_global_norm(gradients, self._config.clip_norm)
-        optimizer.apply_gradients(zip(gradients, variables), experimental_aggregate_gradients=False)
+
+def triplet_step(model, optimizer, triplets, clip_norm, strategy, entities_only=False):
+    """One replica's part of a TransR step (Eq. 1); returns its share of the ranking loss.
+
+    Args:
+      model: `KATRec`.
+      optimizer: of its `triplet_variables`.
+      triplets: the whole batch, int32[n, 4].
+      clip_norm: the gradient's global norm is clipped here.
+      strategy: `tf.distribute.Strategy`.
+      entities_only: whether the embeddings of items and users stay as they are.
+    """
+    size = tf.shape(triplets)[0]
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    own = triplets[replica_rows(size, replica, strategy.num_replicas_in_sync)]
+    with tf.GradientTape() as tape:
+        loss, ranking = model.triplet_loss(own, size, entities_only)
+    gradients = tape.gradient(loss, model.triplet_variables)
+    apply(optimizer, gradients, model.triplet_variables, clip_norm, strategy)
+    return ranking
+
+
+def apply(optimizer, gradients, variables, clip_norm, strategy):
+    """Steps along the sum of all replicas' gradients."""
+    # Dense: then a table's step is one operation, and all replicas' gradients have one shape.
+    gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+    if strategy.num_replicas_in_sync > 1:
+        gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+    # Clipped as the whole batch's gradient: summed before, not by the optimizer.
+    gradients, _ = tf.clip_by_global_norm(gradients, clip_norm)
+    optimizer.apply_gradients(zip(gradients, variables), experimental_aggregate_gradients=False)

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from katrec import settings
 from katrec.evaluation.ranking import SPLITS, Evaluator
 from katrec.models.build import build
-from katrec.training import distribution, run_directory
+from katrec.training import distribution, pretraining, run_directory
 from katrec.training.batches import Batches
 from katrec.training.checkpoints import best_checkpoint, latest_checkpoint
 from katrec.training.log import Log
@@ -32,16 +32,16 @@ class Trainer:
     """
 
     def __init__(self, config, dataset):
-        self._config = config
+        self._config, self._dataset = config, dataset
         if (dataset.valid >= 0).sum() == 0:
             raise UserError(f"data set {dataset.name}: no user has three interactions, there is nothing to evaluate")
         self._chief = settings.is_chief(config)
         self._strategy = distribution.strategy(config.distribution)
         with self._strategy.scope():
-            self.model, graph = build(config, dataset)
+            self.model, self._graph = build(config, dataset)
             self._steps = TrainSteps(self.model, config, self._strategy)
         try:
-            self._batches = Batches(dataset, graph, config)
+            self._batches = Batches(dataset, self._graph, self.model, config)
         except ValueError as error:
             raise UserError(f"data set {dataset.name}: {error}") from None
         self._evaluators = {
@@ -80,11 +80,22 @@ class Trainer:
             if going_on:
                 print(f"going on from step {int(progress.step)} in {config.output_dir}")
             self._log = Log(config.output_dir, int(progress.step))
+        if not going_on and pretraining.wanted(config):
+            self._pretrain()
         self._train()
         result = self._result() if self._chief else None
         # A worker that ends while another works on is taken for lost.
         self._of_chief(0.0)
         return result
+
+    def _pretrain(self):
+        started = time.monotonic()
+        pretraining.pretrain(
+            self.model, self._dataset, self._graph, self._config, self._strategy, silent=not self._chief
+        )
+        self.progress.seconds.assign(time.monotonic() - started)
+        if self._chief:
+            self._latest.save()
 
     def _result(self):
         config = self._config

@@ -46,6 +46,6 @@ def test_peers_train_on_the_same_histories(tiny_dataset, make_config):
     figures = peers.katrec(dataset, config)
     assert figures["seconds"] > 0 and 0 <= figures["NDCG@10"] <= 1
     # What it trained is what Batches of the same settings hold: each history once an epoch.
-    assert config.train_steps == 4 * Batches(dataset, None, config).per_epoch
+    assert config.train_steps == 4 * Batches(dataset, None, build(config, dataset)[0], config).per_epoch
     untrained = Evaluator(build(config, dataset)[0], dataset, "valid", 5).evaluate()["full"]
     assert figures["NDCG@10"] != untrained["NDCG@10"]

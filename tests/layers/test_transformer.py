@@ -12,8 +12,9 @@ def built(generator, heads=2, q=8):
     layer(tf.zeros([1, 2, q]), tf.ones([1, 2], tf.bool))
     layer.set_weights([generator.normal(size=weight.shape) for weight in layer.get_weights()])
     weights = {
-        "query_key_value": np.concatenate([*layer.query.get_weights(), *layer.key_value.get_weights()], axis=1),
-        "output": layer.output_projection.get_weights()[0],
+        "query_key_value": np.concatenate(
+            [*layer.attention.query.get_weights(), *layer.attention.key_value.get_weights()], axis=1),
+        "output": layer.attention.output_projection.get_weights()[0],
         "inner": layer.inner.get_weights(),
         "outer": layer.outer.get_weights(),
         "attention_norm": layer.attention_norm.get_weights(),
@@ -76,8 +77,15 @@ def test_sinusoids():
     expected = [[f(p / 10000 ** (2 * (i // 2) / 4)) for i, f in enumerate([np.sin, np.cos] * 2)] for p in range(3)]
     np.testing.assert_allclose(layer(tf.zeros([1, 3, 4]))[0], expected, rtol=1e-5, atol=1e-7)
     assert layer.trainable_weights == []
-    with pytest.raises(ValueError, match="'learned' or 'sinusoidal'"):
-        PositionalEmbedding(3, "none")
+    with pytest.raises(ValueError, match="must be one of"):
+        PositionalEmbedding(3, "other")
+
+
+def test_no_positions():
+    x = tf.ones([1, 3, 4])
+    layer = PositionalEmbedding(3, "none")
+    np.testing.assert_array_equal(layer(x), x)
+    assert layer.trainable_weights == []
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])

@@ -27,12 +27,13 @@ def test_a_gpu_gets_what_it_multiplies_quickly(monkeypatch, capability, name):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("name", ["katrec", "bert4rec"])
+@pytest.mark.parametrize("name", ["katrec", "bert4rec", "sasrec", "gru4rec"])
 def test_16_bit_training_follows_float32(tiny_dataset, make_config, monkeypatch, policy, name):
-    config = make_config(model=name, mixed_precision=True, hidden_dropout=0, attention_dropout=0, message_dropout=0,
-                         train_steps=60, warmup_steps=1, learning_rate=3e-3)
+    config = make_config(model=name, sasrec_loss="cross_entropy", mixed_precision=True, hidden_dropout=0,
+                         attention_dropout=0, message_dropout=0, train_steps=60, warmup_steps=1, learning_rate=3e-3)
     sequences = tf.constant(tiny_dataset.items[None, :8].repeat(4, axis=0))
     triplets = np.zeros((1, 4, 4), np.int32) if name == "katrec" else np.zeros((0, 0, 4), np.int32)
+    unused = tf.zeros([4], tf.int32), tf.zeros([4, 0], tf.int32)
     losses = {}
     for chosen in ("float32", policy):
         monkeypatch.setattr(precision, "policy", lambda mixed, chosen=chosen: tf.keras.mixed_precision.Policy(chosen))
@@ -40,7 +41,7 @@ def test_16_bit_training_follows_float32(tiny_dataset, make_config, monkeypatch,
         assert model.precision == chosen.replace("mixed_", "")
         assert {variable.dtype for variable in model.variables} == {tf.float32}
         steps = TrainSteps(model, config, tf.distribute.get_strategy())
-        batches = iter(tf.data.Dataset.from_tensors((sequences, tf.zeros([4], tf.int32), triplets)).repeat())
+        batches = iter(tf.data.Dataset.from_tensors((sequences, *unused, triplets)).repeat())
         losses[chosen] = []
         for step in range(0, 60, 10):
             steps(batches, step, 10)

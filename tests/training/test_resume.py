@@ -27,7 +27,7 @@ def numbers(output_dir):
     return values
 
 
-@pytest.mark.parametrize("model", ["katrec", "bert4rec"])
+@pytest.mark.parametrize("model", ["katrec", "gru4rec++"])
 def test_a_killed_run_ends_with_the_same_numbers(datasets_dir, command, tmp_path, model):
     whole = command("katrec.train", *arguments(datasets_dir, model, tmp_path / "whole"))
     assert whole.returncode == 0, whole.stderr

@@ -1,0 +1,77 @@
+"""Losses of the baselines on the scores of targets and of sampled negatives, one value a target."""
+
+import tensorflow as tf
+
+EXCLUDED_LOGIT = -1e9
+SMALLEST = 1e-24
+
+
+def bpr(target, negative):
+    """Bayesian personalized ranking (Rendle et al. 2012, Section 4.1): −ln σ(r_i − r_j).
+
+    Args:
+      target, negative: r_i and r_j, float[…].
+
+    Returns:
+      float[…].
+    """
+    return tf.nn.softplus(negative - target)
+
+
+def binary_cross_entropy(target, negative):
+    """SASRec's loss (Kang and McAuley 2018, Eq. 7): −[ln σ(r_i) + ln(1 − σ(r_j))].
+
+    Args and Returns as in `bpr`.
+    """
+    return tf.nn.softplus(-target) + tf.nn.softplus(negative)
+
+
+def top1(target, negatives, allowed):
+    """TOP1 (Hidasi et al. 2015, Section 3.1.2): the mean over the negatives of σ(r_j − r_i) + σ(r_j²).
+
+    Args:
+      target: r_i, float[…].
+      negatives: r_j, float[…, n].
+      allowed: bool[…, n], which negatives count; 0 where none does.
+
+    Returns:
+      float[…].
+    """
+    count = tf.maximum(tf.reduce_sum(tf.cast(allowed, tf.float32), axis=-1), 1)
+    terms = tf.sigmoid(negatives - target[..., None]) + tf.sigmoid(negatives ** 2)
+    return tf.reduce_sum(tf.where(allowed, terms, 0.0), axis=-1) / count
+
+
+def top1_max(target, negatives, allowed):
+    """TOP1-max (Hidasi and Karatzoglou 2018, ranking-max losses).
+
+        Σ_j s_j (σ(r_j − r_i) + σ(r_j²)),   s = softmax of the r_j
+
+    Args and Returns as in `top1`.
+    """
+    terms = tf.sigmoid(negatives - target[..., None]) + tf.sigmoid(negatives ** 2)
+    return tf.reduce_sum(_shares(negatives, allowed) * terms, axis=-1)
+
+
+def bpr_max(target, negatives, allowed, l2):
+    """BPR-max with score regularization (Hidasi and Karatzoglou 2018, ranking-max losses).
+
+        −ln Σ_j s_j σ(r_i − r_j) + λ Σ_j s_j r_j²,   s = softmax of the r_j
+
+    Args:
+      target, negatives, allowed: as in `top1`.
+      l2: λ.
+
+    Returns:
+      float[…].
+    """
+    shares = _shares(negatives, allowed)
+    likelihood = tf.reduce_sum(shares * tf.sigmoid(target[..., None] - negatives), axis=-1)
+    any_allowed = tf.reduce_any(allowed, axis=-1)
+    ranking = -tf.math.log(tf.where(any_allowed, tf.maximum(likelihood, SMALLEST), 1.0))
+    return ranking + l2 * tf.reduce_sum(shares * negatives ** 2, axis=-1)
+
+
+def _shares(negatives, allowed):
+    """Returns the softmax over the negatives that count, 0 for the others and where none counts."""
+    return tf.where(allowed, tf.nn.softmax(tf.where(allowed, negatives, EXCLUDED_LOGIT)), 0.0)

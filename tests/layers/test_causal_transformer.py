@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from katrec.layers import CausalTransformerLayer
+from tests import reference
+from tests.gradients import assert_gradient
+
+
+@pytest.fixture
+def layer(generator):
+    layer = CausalTransformerLayer(2, 0.3, 0.3)
+    layer(tf.zeros([1, 2, 8]), tf.ones([1, 2], tf.bool))
+    layer.set_weights([generator.normal(size=weight.shape) for weight in layer.get_weights()])
+    return layer
+
+
+@pytest.fixture
+def x(generator):
+    return generator.normal(size=(2, 5, 8)).astype(np.float32)
+
+
+MASK = np.array([[False, False, True, True, True], [True] * 5])
+
+
+def by_hand(layer, x, first):
+    """One sequence x, T × q, whose items begin at position `first`."""
+    attention = layer.attention
+    query, (kernel,) = attention.query.get_weights()[0], attention.key_value.get_weights()
+    normed = reference.layer_norm(x, *layer.attention_norm.get_weights())
+    attended = np.zeros_like(x)
+    for t in range(first, len(x)):
+        heads = []
+        for part in (slice(0, 4), slice(4, 8)):
+            keys, values = (normed[first:t + 1] @ kernel[:, at:at + 8][:, part] for at in (0, 8))
+            heads.append(reference.softmax(keys @ (normed[t] @ query[:, part]) / 2) @ values)
+        attended[t] = np.concatenate(heads) @ attention.output_projection.get_weights()[0]
+    x = x + attended
+    (inner, inner_bias), (outer, outer_bias) = layer.inner.get_weights(), layer.outer.get_weights()
+    normed = reference.layer_norm(x, *layer.network_norm.get_weights())
+    return x + np.maximum(normed @ inner + inner_bias, 0) @ outer + outer_bias
+
+
+def test_layer_is_the_papers(layer, x):
+    output = layer(x, MASK).numpy()
+    for row, first in enumerate((2, 0)):
+        np.testing.assert_allclose(output[row, first:], by_hand(layer, x[row], first)[first:], rtol=1e-3, atol=1e-3)
+
+
+def test_later_items_change_nothing(layer, x, generator):
+    changed = x.copy()
+    changed[:, 3:] = generator.normal(size=(2, 2, 8))
+    before, after = (layer(values, MASK).numpy()[MASK] for values in (x, changed))
+    later = np.broadcast_to(np.arange(5) >= 3, (2, 5))[MASK]
+    np.testing.assert_allclose(after[~later], before[~later], rtol=1e-4, atol=1e-5)
+    assert np.abs(after[later] - before[later]).max(axis=1).min() > 0
+
+
+def test_the_last_position_alone_is_the_same(layer, x):
+    np.testing.assert_allclose(layer(x, MASK, last_only=True), layer(x, MASK)[:, -1:], rtol=1e-4, atol=1e-4)
+
+
+def test_gradient(layer, x):
+    layer.set_weights([weight * 0.3 for weight in layer.get_weights()])
+    assert_gradient(lambda v: layer(v, tf.ones([2, 5], tf.bool)), x)
+
+
+def test_config_makes_the_same_layer(layer):
+    assert CausalTransformerLayer.from_config(layer.get_config()).get_config() == layer.get_config()

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from katrec.data.negatives import TripletSampler
+from katrec.models.build import build
+from katrec.training import pretraining
+from katrec.training.trainer import Trainer
+
+
+@pytest.fixture
+def pretrained(tiny_dataset, make_config):
+    config = make_config(model="katrec", pretrain_epochs=40, pretrain_batch_size=64, learning_rate=0.01)
+    model, graph = build(config, tiny_dataset)
+    before = model.nodes.numpy(), model.attention_weights.numpy()
+    pretraining.pretrain(model, tiny_dataset, graph, config, tf.distribute.get_strategy(), silent=True)
+    return model, graph, config, before
+
+
+def test_items_and_users_are_bpr_mfs(pretrained, tiny_dataset):
+    model, _, config, before = pretrained
+    items, users = pretraining._matrix_factorization(tiny_dataset, config, tf.distribute.get_strategy(), silent=True)
+    nodes = model.nodes.numpy()
+    np.testing.assert_array_equal(nodes[:24], items)
+    np.testing.assert_array_equal(nodes[model.num_entities:], users)
+    # They know whom they belong to: an item of the history scores above one outside.
+    scores = users.numpy() @ items.numpy().T
+    own = [scores[user, tiny_dataset.items[tiny_dataset.offsets[user]:tiny_dataset.offsets[user + 1]]].mean()
+           for user in range(tiny_dataset.num_users)]
+    assert np.mean(own) > scores.mean() + 0.5
+    entities = slice(24, model.num_entities)
+    assert np.abs(nodes[entities] - before[0][entities]).min(axis=1).max() > 1e-3
+    assert np.abs(model.attention_weights.numpy() - before[1]).max() > 1e-3
+
+
+def test_transr_ranks_triplets(pretrained, tiny_dataset, make_config, generator):
+    model, graph, *_ = pretrained
+    triplets = TripletSampler(graph).sample(generator, 500)
+    new, _ = build(make_config(model="katrec"), tiny_dataset)
+    assert float(model.triplet_loss(triplets)[1]) < 0.8 * float(new.triplet_loss(triplets)[1])
+
+
+@pytest.mark.parametrize("values, expected", [
+    ({"model": "katrec"}, True), ({"model": "bert4rec"}, False),
+    ({"model": "katrec", "pretrained_embeddings": False}, False),
+    ({"model": "katrec", "ablation": "no_pretrain"}, False),
+])
+def test_who_is_pretrained(make_config, values, expected):
+    assert pretraining.wanted(make_config(**values)) == expected
+
+
+def test_a_run_begins_with_the_pretrained_values(pretrained, tiny_dataset, make_config, tmp_path):
+    config = make_config(model="katrec", pretrain_epochs=40, pretrain_batch_size=64, learning_rate=0.01, train_steps=1,
+                         output_dir=tmp_path)
+    trainer = Trainer(config, tiny_dataset)
+    trainer._pretrain()
+    np.testing.assert_array_equal(trainer.model.nodes, pretrained[0].nodes)
+    resumed = Trainer(config, tiny_dataset)
+    resumed.run()
+    # One step of Adam, at 1/100 of the peak rate while warming up, from the values in the checkpoint.
+    assert np.abs(resumed.model.nodes.numpy() - pretrained[0].nodes.numpy()).max() < 1e-3
