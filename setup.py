@@ -43,6 +43,7 @@ setup(
             "katrec-preprocess = katrec_common.console:preprocess",
             "katrec-train = katrec_common.console:train",
             "katrec-evaluate = katrec_common.console:evaluate",
+            "katrec-search = katrec_common.console:search",
             "katrec-experiments = katrec_common.console:experiments",
         ]
     },

@@ -1,105 +1,123 @@
-"""Prepares the data, trains and evaluates every model, writes RESULTS_DIR/DATASET/table2.md and prints it.
+"""Prepares the data, trains and evaluates every model, and writes the paper's tables and figures.
 
-  ./run_experiments.sh [--dataset=ml-100k] [--models=bert4rec,katrec] [--seeds=1] [--dry_run]
+  ./run_experiments.sh [DATASET …] [--models=katrec,bert4rec] [--ablations=all] [--seeds=1,2,3] [--jobs=2] [--dry_run]
 
-Each model is trained with DATASETS_DIR/DATASET/flags.txt. A finished run is not repeated; an interrupted one goes on.
+No data set: ml-100k. Each run has the flags of DATASETS_DIR/DATASET/flags.txt and, where there is one, MODEL.txt there.
+A finished run is not repeated, an interrupted one goes on, one that fails does not stop the others. RESULTS_DIR/DATASET
+gets table1.md to table3.md, the figures, results.json and report.html, which has everything on one page.
 """
 
-import datetime
 import os
-import shlex
 import subprocess
 import sys
 
 from absl import flags
 
-from katrec.reporting.machine import machine
-from katrec.reporting.table2 import TITLES, table2
-from katrec_common import files
+from katrec.reporting import paper
+from katrec.reporting.names import MODELS, VARIANTS
+from katrec.running import Run, printable, run_all
 from katrec_common.command_line import FlagError, UserError, run
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("dataset", "ml-100k", "The data set; it is prepared first where it is known by name.")
-flags.DEFINE_list("models", list(TITLES), "The models to train.")
-flags.DEFINE_list("seeds", ["1"], "A run of each model a seed; the table has means over them.")
-flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets and their flags.txt.")
+flags.DEFINE_list("models", list(MODELS), "The models to train.")
+flags.DEFINE_list("ablations", [], f"KATRec's variants for Table 3: {', '.join(list(VARIANTS)[1:-1])}, or all.")
+flags.DEFINE_list("seeds", ["1"], "A run of each model and variant a seed; the tables have means over them.")
+flags.DEFINE_integer("jobs", 1, "Runs that are trained at a time, each on its share of the processor's cores.", 1)
+flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets and their flags.")
 flags.DEFINE_string("runs_dir", "runs", "Folder of the run directories, DATASET/MODEL-seedN.")
-flags.DEFINE_string("results_dir", "results", "Folder of the tables.")
+flags.DEFINE_string("results_dir", "results", "Folder of the tables and figures.")
 flags.DEFINE_boolean("dry_run", False, "Print what would be run, and stop.")
 
-KNOWN_DATASETS = ("ml-100k",)
+DEFAULT_DATASETS = ("ml-100k",)
+# Prepared from the name alone.
+FETCHED_DATASETS = ("ml-100k",)
 
 
-def main():
-    _check_flags()
-    dataset = FLAGS.dataset
-    runs = {(model, seed): os.path.join(FLAGS.runs_dir, dataset, f"{model}-seed{seed}")
-            for model in FLAGS.models for seed in FLAGS.seeds}
-    commands = _preparation(dataset) + [_training(dataset, *key, folder) for key, folder in runs.items()]
-    table = os.path.join(FLAGS.results_dir, dataset, "table2.md")
+def main(datasets):
+    datasets = list(dict.fromkeys(datasets)) or list(DEFAULT_DATASETS)
+    _check_flags(datasets)
+    plans = {dataset: plan(dataset) for dataset in datasets}
+    preparations = {dataset: command for dataset in datasets for command in _preparation(dataset)}
+    runs = [one for own in plans.values() for one in own.values()]
     if FLAGS.dry_run:
-        print("\n".join(map(_printable, commands)))
-        print(f"would then write {table}")
+        print("\n".join(printable(command) for command in [*preparations.values(), *(one.command for one in runs)]))
+        print(f"would then write {', '.join(os.path.join(FLAGS.results_dir, dataset) for dataset in datasets)}")
         return
-    for number, command in enumerate(commands, start=1):
-        print(f"[{number}/{len(commands)}] {_printable(command)}", flush=True)
+    failed = []
+    for dataset, command in preparations.items():
+        print(printable(command), flush=True)
         if subprocess.run(command, check=False).returncode:
-            raise UserError(f"this command failed, its message is above: {_printable(command)}; "
-                            "the same command goes on from where it stopped")
-    results = {model: [files.read_json(os.path.join(runs[model, seed], "result.json")) for seed in FLAGS.seeds]
-               for model in FLAGS.models}
-    config = files.read_json(os.path.join(runs[FLAGS.models[0], FLAGS.seeds[0]], "config.json"))
-    text = table2(results, config["num_negatives"], _notes(results))
-    with files.replacing(table) as file:
-        file.write(text)
-    print(f"\n{text}\nwritten to {table}")
+            failed.append(f"preparing {dataset}")
+            del plans[dataset]
+    errors = run_all([one for own in plans.values() for one in own.values()], FLAGS.jobs)
+    failed += [one.name for one in errors]
+    # TensorFlow takes seconds to import: all else comes first.
+    from katrec.reporting.write import write
+
+    for dataset, own in plans.items():
+        finished = {key: one.folder for key, one in own.items() if one not in errors}
+        if finished:
+            folder = os.path.join(FLAGS.results_dir, dataset)
+            print(f"\n{write(folder, FLAGS.datasets_dir, dataset, finished, FLAGS.seeds)}\nwritten to {folder}")
+    if failed:
+        raise UserError(f"failed: {', '.join(failed)}; the messages are above; the same command tries again and goes "
+                        "on where the others stopped")
 
 
-def _check_flags():
-    unknown = [model for model in FLAGS.models if model not in TITLES]
-    if unknown or not FLAGS.models:
-        raise FlagError(f"--models={','.join(FLAGS.models)}: choose from {','.join(TITLES)}")
+def plan(dataset):
+    """Returns {(model, variant, seed): `Run`} of a data set.
+
+    Figure 5 needs KATRec without positional embedding: one seed of it is trained beside KATRec.
+    """
+    variants = {model: ["none"] for model in FLAGS.models}
+    if "katrec" in FLAGS.models:
+        variants["katrec"] += _ablations()
+    keys = [(model, variant, seed) for seed in FLAGS.seeds for model in variants for variant in variants[model]]
+    if "katrec" in FLAGS.models:
+        keys.append(("katrec", "no_position", FLAGS.seeds[0]))
+    runs = {}
+    for model, variant, seed in keys:
+        name = f"{model}{'' if variant == 'none' else f'-{variant}'}-seed{seed}"
+        folder = os.path.join(FLAGS.runs_dir, dataset, name)
+        runs[model, variant, seed] = Run.of(f"{dataset}/{name}", folder, FLAGS.datasets_dir, dataset, model, seed,
+                                            *VARIANTS[variant][1])
+    return runs
+
+
+def _ablations():
+    offered = list(VARIANTS)[1:-1]
+    return offered if FLAGS.ablations == ["all"] else FLAGS.ablations
+
+
+def _check_flags(datasets):
+    for name, given, offered in (("models", FLAGS.models, list(MODELS)),
+                                 ("ablations", _ablations(), list(VARIANTS)[1:-1])):
+        if not set(given) <= set(offered) or (name == "models" and not given):
+            raise FlagError(f"--{name}={','.join(given)}: choose from {','.join(offered)}")
+    if FLAGS.ablations and "katrec" not in FLAGS.models:
+        raise FlagError("--ablations are variants of katrec, which --models leaves out")
     if not FLAGS.seeds or not all(seed.isdecimal() for seed in FLAGS.seeds):
         raise FlagError(f"--seeds={','.join(FLAGS.seeds)}: whole numbers separated by commas")
-    if not os.path.exists(_flagfile(FLAGS.dataset)):
-        raise FlagError(f"--dataset={FLAGS.dataset}: there is no {_flagfile(FLAGS.dataset)} with its training flags")
-
-
-def _flagfile(dataset):
-    return os.path.join(FLAGS.datasets_dir, dataset, "flags.txt")
+    for dataset in datasets:
+        path = os.path.join(FLAGS.datasets_dir, dataset, "flags.txt")
+        if not os.path.exists(path):
+            raise FlagError(f"data set {dataset}: there is no {path} with its training flags")
 
 
 def _preparation(dataset):
+    """Returns the command that prepares a data set, in a list; none where it is prepared.
+
+    Raises:
+      UserError: its files must be brought by hand.
+    """
     if os.path.exists(os.path.join(FLAGS.datasets_dir, dataset, "manifest.json")):
         return []
-    if dataset not in KNOWN_DATASETS:
-        raise UserError(f"{FLAGS.datasets_dir}/{dataset}: not prepared; run: python -m preprocess --dataset={dataset} "
-                        "--source=atomic --raw_dir=DIR with the filters that its flags.txt names")
+    if dataset not in FETCHED_DATASETS:
+        source = "" if dataset in paper.TABLE_1 else " --source=atomic"
+        raise UserError(f"{FLAGS.datasets_dir}/{dataset}: not prepared; run: python -m preprocess --dataset={dataset}"
+                        f"{source} --raw_dir=DIR, with the filters that its flags.txt names")
     return [[sys.executable, "-m", "preprocess", f"--dataset={dataset}", f"--datasets_dir={FLAGS.datasets_dir}"]]
 
 
-def _training(dataset, model, seed, folder):
-    return [sys.executable, "-m", "katrec.train", f"--flagfile={_flagfile(dataset)}", f"--model={model}",
-            f"--seed={seed}", f"--datasets_dir={FLAGS.datasets_dir}", f"--output_dir={folder}"]
-
-
-def _printable(command):
-    return shlex.join(["python", *command[1:]])
-
-
-def _notes(results):
-    command = shlex.join(["./run_experiments.sh", *sys.argv[1:]])
-    seconds = {TITLES[model]: [f"{run['seconds']:.0f}" for run in runs] for model, runs in results.items()}
-    steps = {TITLES[model]: [str(run["step"]) for run in runs] for model, runs in results.items()}
-    return [
-        f"Command: `{command}`",
-        f"Seeds: {', '.join(FLAGS.seeds)}; test users: {next(iter(results.values()))[0]['users']}",
-        *(f"{model}: steps {', '.join(steps[model])}; seconds {', '.join(seconds[model])}" for model in steps),
-        f"Machine: {machine()}",
-        f"Date: {datetime.date.today().isoformat()}",
-        "Each run's weights are those with the best validation NDCG@10.",
-    ]
-
-
 if __name__ == "__main__":
-    run(main)
+    run(main, positional=True)

@@ -28,6 +28,16 @@ class Run(NamedTuple):
     folder: str
     flags: tuple
 
+    @classmethod
+    def of(cls, name, folder, datasets_dir, dataset, model, seed, *extra):
+        """Returns the run of a model on a data set with the data set's flags, and `extra` flags after them.
+
+        Raises:
+          UserError: the data set has no flags.txt.
+        """
+        settings = (f"--model={model}", f"--seed={seed}", f"--datasets_dir={datasets_dir}")
+        return cls(name, folder, (*flagfiles(datasets_dir, dataset, model), *settings, *extra))
+
     @property
     def command(self):
         return [sys.executable, "-m", "katrec.train", *self.flags, f"--output_dir={self.folder}"]

@@ -12,15 +12,15 @@ import os
 from absl import flags
 
 from katrec.reporting.machine import machine, today
-from katrec.reporting.table2 import TITLES
-from katrec.running import Run, flagfiles, run_all
+from katrec.reporting.names import MODELS
+from katrec.running import Run, run_all
 from katrec.training import run_directory
 from katrec_common import files
 from katrec_common.command_line import FlagError, UserError, run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", None, "A prepared data set.", required=True)
-flags.DEFINE_list("models", list(TITLES), "The models to tune.")
+flags.DEFINE_list("models", list(MODELS), "The models to tune.")
 flags.DEFINE_integer("jobs", 1, "Trials that run at a time, each on its share of the processor's cores.", 1)
 flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets.")
 flags.DEFINE_string("runs_dir", "runs", "Folder of the run directories, DATASET/search/MODEL-trialN.")
@@ -30,9 +30,9 @@ METRIC = "NDCG@10"
 
 
 def main():
-    unknown = [model for model in FLAGS.models if model not in TITLES]
+    unknown = [model for model in FLAGS.models if model not in MODELS]
     if unknown or not FLAGS.models:
-        raise FlagError(f"--models={','.join(FLAGS.models)}: choose from {','.join(TITLES)}")
+        raise FlagError(f"--models={','.join(FLAGS.models)}: choose from {','.join(MODELS)}")
     listed = read_trials(os.path.join(FLAGS.datasets_dir, FLAGS.dataset, "search.json"), FLAGS.models)
     # Trial by trial, so that a search that is stopped has as many of each model.
     trials = {_run(model, number, chosen): {"model": model, "trial": number, "flags": chosen}
@@ -85,18 +85,16 @@ def markdown(dataset, rows):
     ]
     for row in sorted(rows, key=lambda row: (row["model"], -row["valid"])):
         chosen = " ".join(f"--{name}={value}" for name, value in row["flags"].items()) or "as they are"
-        lines.append(f"| {TITLES[row['model']]} | {row['trial']} | {chosen} | {row['steps']} | {row['seconds']:.0f} | "
+        lines.append(f"| {MODELS[row['model']]} | {row['trial']} | {chosen} | {row['steps']} | {row['seconds']:.0f} | "
                      f"{row['valid']:.4f} |")
     return "\n".join(lines) + "\n"
 
 
 def _run(model, number, chosen):
-    arguments = (
-        *flagfiles(FLAGS.datasets_dir, FLAGS.dataset, model), f"--model={model}", "--seed=1",
-        f"--datasets_dir={FLAGS.datasets_dir}", *(f"--{name}={value}" for name, value in chosen.items()),
-    )
     name = f"{model}-trial{number}"
-    return Run(name, os.path.join(FLAGS.runs_dir, FLAGS.dataset, "search", name), arguments)
+    folder = os.path.join(FLAGS.runs_dir, FLAGS.dataset, "search", name)
+    return Run.of(name, folder, FLAGS.datasets_dir, FLAGS.dataset, model, 1,
+                  *(f"--{flag}={value}" for flag, value in chosen.items()))
 
 
 if __name__ == "__main__":

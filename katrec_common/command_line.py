@@ -18,21 +18,24 @@ class FlagError(UserError):
     """A flag's value, or a combination of flags, is wrong."""
 
 
-def run(main):
-    """Parses the flags and calls `main()`; never returns.
+def run(main, positional=False):
+    """Parses the flags and calls `main`; never returns.
 
     Args:
-      main: function without arguments; may raise `UserError`.
+      main: function without arguments, or with `positional` of the list of those that are no flags; may raise
+        `UserError`.
+      positional: whether there may be such arguments.
     """
-    app.run(lambda argv: _guarded(main), flags_parser=_parse_flags)
+    app.run(lambda argv: _guarded(lambda: main(argv[1:]) if positional else main()),
+            flags_parser=lambda argv: _parse_flags(argv, positional))
 
 
-def _parse_flags(argv):
+def _parse_flags(argv, positional):
     try:
         remaining = flags.FLAGS(argv)
     except (flags.Error, OSError) as error:
         _stop(error, 2)
-    if len(remaining) > 1:
+    if len(remaining) > 1 and not positional:
         _stop(f"unexpected argument {remaining[1]!r}; every setting is a flag, see --help", 2)
     return remaining
 

@@ -11,4 +11,5 @@ def _run(module):
 preprocess = functools.partial(_run, "preprocess")
 train = functools.partial(_run, "katrec.train")
 evaluate = functools.partial(_run, "katrec.evaluate")
+search = functools.partial(_run, "katrec.search")
 experiments = functools.partial(_run, "katrec.experiments")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -16,15 +17,16 @@ FILTERS = ["--min_interactions=2", "--min_entity_count=2", "--min_relation_count
 
 @pytest.fixture(scope="module")
 def experiment(command, tiny_raw, tmp_path_factory):
-    """The whole way: prepare, train both models with two seeds, make the table."""
+    """The whole way: prepare, train two models and a variant with two seeds, make tables and figures."""
     folder = tmp_path_factory.mktemp("experiment")
     datasets = folder / "datasets"
     prepared = command("preprocess", "--dataset=tiny", "--source=atomic", f"--raw_dir={tiny_raw}",
                        f"--datasets_dir={datasets}", *FILTERS)
     assert prepared.returncode == 0, prepared.stderr
     (datasets / "tiny" / "flags.txt").write_text("\n".join(SMALL))
-    arguments = ["--dataset=tiny", f"--datasets_dir={datasets}", f"--runs_dir={folder}/runs",
-                 f"--results_dir={folder}/results", "--seeds=1,2"]
+    (datasets / "tiny" / "bert4rec.txt").write_text("--hidden_dim=8")
+    arguments = ["tiny", f"--datasets_dir={datasets}", f"--runs_dir={folder}/runs", "--models", "bert4rec,katrec",
+                 f"--results_dir={folder}/results", "--seeds=1,2", "--ablations=level1"]
     done = command("katrec.experiments", *arguments)
     assert done.returncode == 0, done.stderr
     return folder, arguments, prepared.stdout, done.stdout
@@ -39,27 +41,80 @@ def test_table_2(experiment):
     folder, _, _, printed = experiment
     text = (folder / "results" / "tiny" / "table2.md").read_text()
     assert text in printed
+    assert "| metric | BERT4Rec | KATRec | KATRec's improvement | p |" in text
     results = [json.loads((folder / "runs" / "tiny" / f"katrec-seed{seed}" / "result.json").read_text())
                for seed in (1, 2)]
     mean = sum(result["test"]["sampled"]["NDCG@10"] for result in results) / 2
     row = next(line for line in text.splitlines() if line.startswith("| NDCG@10"))
     assert f"{mean:.4f} ±" in row
     assert text.count("**") >= 2 * 12
+    config = json.loads((folder / "runs" / "tiny" / "bert4rec-seed1" / "config.json").read_text())
+    assert config["hidden_dim"] == 8
+
+
+def test_tables_figures_and_page(experiment):
+    results = experiment[0] / "results" / "tiny"
+    assert "| tiny | 40 | 24 |" in (results / "table1.md").read_text()
+    assert "| metric | KATRec | Level-1 |" in (results / "table3.md").read_text()
+    for name in ("figure4", "figure5", "figure6", "curves"):
+        assert (results / f"{name}.png").read_bytes()[1:4] == b"PNG"
+    page = (results / "report.html").read_text()
+    assert page.count("<svg") == 4 and page.count("<table>") == 5
+    # Self-contained: parts of the page itself and pictures that are written out.
+    assert all(address.startswith(("#", "data:")) for address in re.findall(r'(?:src|href)="([^"]*)"', page))
+    numbers = json.loads((results / "results.json").read_text())
+    assert len(numbers["runs"]) == 7
+    assert {run["variant"] for run in numbers["runs"]} == {"none", "level1", "no_position"}
+    assert numbers["runs"][0]["flags"]["batch_size"] == 16
+    assert sum(numbers["figure4"]["shares"]) == pytest.approx(1)
+    assert "learned" not in {run["flags"]["positional_embedding"] for run in numbers["runs"]
+                             if run["variant"] == "no_position"}
 
 
 def test_finished_runs_are_not_repeated(experiment, command):
     _, arguments, _, first = experiment
     again = command("katrec.experiments", *arguments)
-    assert again.stdout.count("is finished") == 4
-    numbers = [re.findall(r"\d\.\d{4}", text[text.index("# Table 2"):]) for text in (first, again.stdout)]
+    assert again.stdout.count("is finished") == 7
+    numbers = [re.findall(r"\d\.\d{4}", text[text.index("## Table 2"):]) for text in (first, again.stdout)]
     assert numbers[0] == numbers[1]
 
 
 def test_dry_run_runs_nothing(experiment, command, tmp_path):
     done = command("katrec.experiments", *experiment[1], f"--runs_dir={tmp_path}/none", "--dry_run")
     assert done.returncode == 0
-    assert done.stdout.count("-m katrec.train") == 4
+    assert done.stdout.count("-m katrec.train") == 7
     assert not (tmp_path / "none").exists()
+
+
+def test_a_failing_run_does_not_stop_the_others(experiment, command, tmp_path):
+    datasets = tmp_path / "datasets"
+    shutil.copytree(experiment[0] / "datasets", datasets)
+    (datasets / "tiny" / "bert4rec.txt").write_text("--num_heads=3")
+    done = command("katrec.experiments", "tiny", f"--datasets_dir={datasets}", f"--runs_dir={tmp_path}/runs",
+                   f"--results_dir={tmp_path}/results", "--models=bert4rec,bprmf", "--jobs=2")
+    assert done.returncode == 1
+    assert re.search(r"tiny/bert4rec-seed1: failed: .*--num_heads=3 does not divide .*train\.log", done.stdout)
+    assert "error: failed: tiny/bert4rec-seed1;" in done.stderr
+    assert "| metric | BPR-MF |" in (tmp_path / "results" / "tiny" / "table2.md").read_text()
+
+
+def test_search_tables_its_trials(experiment, command, tmp_path):
+    datasets = experiment[0] / "datasets"
+    (datasets / "tiny" / "search.json").write_text(json.dumps(
+        {"bprmf": [{}, {"learning_rate": 0.01}], "bert4rec": [{}, {"hidden_dim": 4}], "sasrec": [{}]}))
+    arguments = ["--dataset=tiny", f"--datasets_dir={datasets}", f"--runs_dir={tmp_path}/runs",
+                 f"--results_dir={tmp_path}/results", "--jobs=2"]
+    done = command("katrec.search", *arguments, "--models=bprmf,bert4rec")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "results" / "tiny" / "trials.json").read_text())
+    models = ("bert4rec", "bprmf")
+    assert [(row["model"], row["trial"]) for row in rows] == [(model, trial) for model in models for trial in (0, 1)]
+    result = json.loads((tmp_path / "runs" / "tiny" / "search" / "bprmf-trial1" / "result.json").read_text())
+    assert rows[3]["valid"] == result["valid"]["sampled"]["NDCG@10"]
+    table = (tmp_path / "results" / "tiny" / "trials.md").read_text()
+    assert f"| BPR-MF | 1 | --learning_rate=0.01 | 6 | {result['seconds']:.0f} | {rows[3]['valid']:.4f} |" in table
+    refused = command("katrec.search", *arguments, "--models=bprmf,sasrec")
+    assert fails(refused, 1, "every model needs the same number of trials, there are 2 of bprmf, 1 of sasrec")
 
 
 def test_evaluate_gives_the_runs_numbers(experiment, command):
@@ -164,9 +219,11 @@ def test_evaluate_refuses(command, arguments, status, message):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["--models=other"], "choose from bert4rec,katrec"),
+    (["--models=other"], "choose from bprmf,"),
+    (["--ablations=other"], "choose from no_attention,"),
+    (["--models=bert4rec", "--ablations=all"], "variants of katrec"),
     (["--seeds=a"], "whole numbers"),
-    (["--dataset=other"], "there is no .*flags.txt"),
+    (["other"], "there is no .*flags.txt"),
 ])
 def test_experiments_refuse(command, arguments, message):
     assert fails(command("katrec.experiments", *arguments), 2, message)
@@ -174,7 +231,7 @@ def test_experiments_refuse(command, arguments, message):
 
 @pytest.mark.parametrize("module, flag", [
     ("preprocess", "--min_interactions"), ("katrec.train", "--kg_steps"), ("katrec.evaluate", "--split"),
-    ("katrec.experiments", "--seeds"),
+    ("katrec.experiments", "--seeds"), ("katrec.search", "--jobs"),
 ])
 def test_help_shows_the_flags(command, module, flag):
     text = command(module, "--help").stdout
@@ -185,7 +242,7 @@ def test_help_shows_the_flags(command, module, flag):
 def test_console_scripts_are_the_commands(command):
     """What setup.py's entry points call, without an installation."""
     for name, module in [("preprocess", "preprocess"), ("train", "katrec.train"), ("evaluate", "katrec.evaluate"),
-                         ("experiments", "katrec.experiments")]:
+                         ("search", "katrec.search"), ("experiments", "katrec.experiments")]:
         code = f"from katrec_common import console; console.{name}()"
         done = subprocess.run([sys.executable, "-c", code, "--help"], cwd=ROOT, capture_output=True, text=True,
                               check=False)

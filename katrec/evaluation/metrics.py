@@ -3,18 +3,14 @@
 import numpy as np
 
 CUTOFFS = (1, 5, 10)
+NAMES = (*(f"Hit@{k}" for k in CUTOFFS), *(f"NDCG@{k}" for k in CUTOFFS), "MAP")
 
 
 def metrics(ranks):
-    """Returns the mean metrics of `ranks`.
-
-        Hit@K = mean of [rank ≤ K],   NDCG@K = mean of [rank ≤ K] / log₂(rank + 1),   MAP = mean of 1 / rank
+    """Returns the mean metrics of `ranks`: a dict of Hit@1, Hit@5, Hit@10, NDCG@1, NDCG@5, NDCG@10, MAP.
 
     Args:
       ranks: int[n], n ≥ 1, the target's place among the candidates; the best is 1.
-
-    Returns:
-      A dict: Hit@1, Hit@5, Hit@10, NDCG@1, NDCG@5, NDCG@10, MAP.
 
     Raises:
       ValueError: no ranks, or a rank below 1.
@@ -22,8 +18,20 @@ def metrics(ranks):
     ranks = np.asarray(ranks)
     if not len(ranks) or ranks.min() < 1:
         raise ValueError("metrics need at least one rank, and ranks begin at 1")
-    gains = 1 / np.log2(ranks + 1.0)
-    values = {f"Hit@{k}": (ranks <= k).mean() for k in CUTOFFS}
-    values.update({f"NDCG@{k}": np.where(ranks <= k, gains, 0).mean() for k in CUTOFFS})
-    values["MAP"] = (1 / ranks).mean()
-    return {name: float(value) for name, value in values.items()}
+    return {name: float(per_user(ranks, name).mean()) for name in NAMES}
+
+
+def per_user(ranks, name):
+    """Returns a metric of each rank, float[n].
+
+        Hit@K: [rank ≤ K],   NDCG@K: [rank ≤ K] / log₂(rank + 1),   MAP: 1 / rank
+
+    Args:
+      ranks: int[n].
+      name: one of `NAMES`.
+    """
+    if name == "MAP":
+        return 1 / ranks
+    kind, cutoff = name.split("@")
+    gains = np.ones(len(ranks)) if kind == "Hit" else 1 / np.log2(ranks + 1.0)
+    return np.where(ranks <= int(cutoff), gains, 0)

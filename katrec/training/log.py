@@ -31,14 +31,14 @@ class Log:
         with files.replacing(self._path) as file:
             file.writelines(rows)
 
-    def add(self, step, cloze_loss, transr_loss, valid, seconds):
+    def add(self, step, loss, transr_loss, valid, seconds):
         """Adds a row: mean losses since the last one, metrics on the validation items, seconds so far."""
-        row = {"step": step, "cloze_loss": cloze_loss, "transr_loss": transr_loss, "valid": {"sampled": valid},
+        row = {"step": step, "loss": loss, "transr_loss": transr_loss, "valid": {"sampled": valid},
                "seconds": round(seconds, 1)}
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         with self._events.as_default(step=step):
-            tf.summary.scalar("loss/cloze", cloze_loss)
+            tf.summary.scalar("loss/sequence", loss)
             tf.summary.scalar("loss/transr", transr_loss)
             for name, metric in valid.items():
                 tf.summary.scalar(f"valid/{name}", metric)

@@ -1,13 +1,15 @@
-"""What a run directory holds beside its checkpoints: config.json, result.json, and metrics.jsonl (`log.py`)."""
+"""What a run directory holds beside its checkpoints: config.json, result.json, ranks.npz, metrics.jsonl (`log.py`)."""
 
 import os
 import shutil
 import types
 
+import numpy as np
+
 from katrec_common import files
 from katrec_common.command_line import UserError
 
-CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
+CONFIG, METRICS, RESULT, RANKS = "config.json", "metrics.jsonl", "result.json", "ranks.npz"
 # What may differ between the run that wrote a directory and the one that goes on in it; "data" is checked apart.
 FREE = ("output_dir", "datasets_dir", "resume", "distribution", "data")
 
@@ -54,7 +56,10 @@ def read_result(output_dir):
     return files.read_json(path) if os.path.exists(path) else None
 
 
-def write_result(output_dir, result):
+def write_result(output_dir, result, users, ranks):
+    """Writes result.json, and before it ranks.npz: the test users and their targets' ranks by protocol, int[n] each."""
+    with files.replacing(os.path.join(output_dir, RANKS), "wb") as file:
+        np.savez(file, users=users, **ranks)
     files.write_json(os.path.join(output_dir, RESULT), result)
 
 
@@ -80,6 +85,6 @@ def _differences(config, stored):
 def _clear(output_dir):
     for name in ("checkpoints", "tensorboard"):
         shutil.rmtree(os.path.join(output_dir, name), ignore_errors=True)
-    for name in (METRICS, RESULT, CONFIG):
+    for name in (METRICS, RESULT, RANKS, CONFIG):
         if os.path.exists(os.path.join(output_dir, name)):
             os.unlink(os.path.join(output_dir, name))

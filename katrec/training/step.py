@@ -1,4 +1,4 @@
-"""Iterations of training: TransR steps, then a Cloze step (Section 3.4)."""
+"""Iterations of training: KATRec's TransR steps, then a step of the model's own loss (Section 3.4)."""
 
 import tensorflow as tf
 
@@ -15,7 +15,7 @@ class TrainSteps(tf.Module):
       strategy: `tf.distribute.Strategy`; each of its replicas computes the gradients of its part of every batch.
 
     Attributes:
-      loss_sums: float32[3], Cloze loss, TransR ranking loss and steps since `take_losses`.
+      loss_sums: float32[3], the model's `sequence_loss`, TransR's ranking loss and the steps since `take_losses`.
     """
 
     def __init__(self, model, config, strategy):
@@ -48,7 +48,7 @@ class TrainSteps(tf.Module):
         self._run(batches, tf.constant(number), tf.constant(count))
 
     def take_losses(self):
-        """Returns the mean Cloze and TransR losses since the last call."""
+        """Returns the mean sequence and TransR losses since the last call."""
         sequence, triplet, steps = self.loss_sums.numpy()
         self.loss_sums.assign(tf.zeros([3]))
         return float(sequence / max(steps, 1)), float(triplet / max(steps, 1))

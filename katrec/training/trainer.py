@@ -7,6 +7,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from katrec import settings
+from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import SPLITS, Evaluator
 from katrec.models.build import build
 from katrec.training import distribution, pretraining, run_directory
@@ -100,13 +101,14 @@ class Trainer:
     def _result(self):
         config = self._config
         self._best.restore_or_initialize()
+        ranks = {split: self._evaluators[split].ranks() for split in reversed(SPLITS)}
         result = {
             "dataset": config.dataset, "model": config.model, "seed": config.seed, "step": int(self.progress.step),
             "seconds": round(float(self.progress.seconds), 1), "precision": self.model.precision,
             "users": len(self._evaluators["test"].users),
-            **{split: self._evaluators[split].evaluate() for split in reversed(SPLITS)},
+            **{split: {protocol: metrics(values) for protocol, values in ranks[split].items()} for split in ranks},
         }
-        run_directory.write_result(config.output_dir, result)
+        run_directory.write_result(config.output_dir, result, self._evaluators["test"].users, ranks["test"])
         return result
 
     def _train(self):
@@ -125,7 +127,9 @@ class Trainer:
                 progress.step.assign(step)
                 bar.update(count)
                 losses = self._steps.loss_sums.numpy()
-                shown.update(cloze=f"{losses[0] / losses[2]:.3f}", transr=f"{losses[1] / losses[2]:.3f}")
+                shown["loss"] = f"{losses[0] / losses[2]:.3f}"
+                if self.model.triplet_variables:
+                    shown["transr"] = f"{losses[1] / losses[2]:.3f}"
                 bar.set_postfix(shown, refresh=False)
                 progress.seconds.assign(time.monotonic() - started)
                 evaluated = step == config.train_steps or step % config.eval_every_steps == 0
@@ -146,7 +150,7 @@ class Trainer:
         progress = self.progress
         losses = self._steps.take_losses()
         if not math.isfinite(sum(losses)):
-            raise UserError(f"step {step}: the loss is {losses[0]} (Cloze), {losses[1]} (TransR); "
+            raise UserError(f"step {step}: the loss is {losses[0]}, TransR's {losses[1]}; "
                             "lower --learning_rate and begin anew with --noresume")
         valid = self._evaluators["valid"].evaluate(full=False)["sampled"] if self._chief else None
         value = self._of_chief(valid[STOPPING_METRIC] if valid else 0.0)

@@ -1,5 +1,3 @@
-import types
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,18 +7,18 @@ from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import Evaluator, full_ranks, sampled_ranks
 from katrec.models import precision
 from katrec.models.build import build
-from katrec.models.cloze_recommender import ItemTables
+from katrec.models.recommender import ItemTables
 from tests import reference
 
 
 class FixedScores:
     """A model whose score of item i for user u is the given scores[u, i], whatever the history."""
 
-    def __init__(self, scores, max_length=8):
+    def __init__(self, scores, history_length=7):
         self._scores = tf.constant(scores, tf.float32)
         self.tokens = tokens_of(scores.shape[1])
-        self.max_length = max_length
-        self.head = types.SimpleNamespace(bias=tf.zeros([scores.shape[1]]))
+        self.history_length = history_length
+        self.item_bias = tf.zeros([scores.shape[1]])
         self.read = []
 
     def inference_tables(self):
@@ -69,7 +67,7 @@ def test_a_constant_score_gets_the_last_rank(tiny_dataset):
 
 
 def test_the_model_reads_the_last_items_of_the_right_history(tiny_dataset):
-    model = FixedScores(np.zeros((40, 24)), max_length=5)
+    model = FixedScores(np.zeros((40, 24)), history_length=4)
     Evaluator(model, tiny_dataset, "test", 5).ranks(full=False)
     read = {user: [item for item in history if item != 24]
             for users, histories in model.read for user, history in zip(users, histories)}

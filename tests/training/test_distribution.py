@@ -28,7 +28,7 @@ runpy.run_module("katrec.train", run_name="__main__")
 
 def losses(output_dir):
     rows = [json.loads(row) for row in (output_dir / "metrics.jsonl").read_text().splitlines()]
-    return [row[name] for row in rows for name in ("cloze_loss", "transr_loss")]
+    return [row[name] for row in rows for name in ("loss", "transr_loss")]
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from katrec.data.dataset import Dataset
+from katrec.evaluation.metrics import metrics
 from katrec.models import precision
 from katrec.models.build import build
 from katrec.training.batches import Batches
@@ -105,9 +106,12 @@ def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_config
     assert set(result["test"]) == {"sampled", "full"}
     assert (result["step"], result["users"]) == (12, 40)
     assert result["precision"] == ("bfloat16" if mixed else "float32")
+    with np.load(tmp_path / "ranks.npz") as ranks:
+        np.testing.assert_array_equal(ranks["users"], np.arange(40))
+        assert {name: metrics(ranks[name]) for name in ("sampled", "full")} == result["test"]
     rows = [json.loads(row) for row in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [4, 8, 12]
-    assert all(row["cloze_loss"] > 0 and row["transr_loss"] > 0 for row in rows)
+    assert all(row["loss"] > 0 and row["transr_loss"] > 0 for row in rows)
     assert list((tmp_path / "tensorboard").iterdir())
     best = max(row["valid"]["sampled"]["NDCG@10"] for row in rows)
     assert result["valid"]["sampled"]["NDCG@10"] == pytest.approx(best)
@@ -142,7 +146,7 @@ def test_rows_after_the_checkpoint_and_half_rows_are_dropped(tmp_path):
     for step in (5, 10, 15):
         log.add(step, 2.5, 0.5, {"NDCG@10": step / 100}, 1.25)
     rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(rows[1]) == {"step": 10, "cloze_loss": 2.5, "transr_loss": 0.5, "seconds": 1.2,
+    assert json.loads(rows[1]) == {"step": 10, "loss": 2.5, "transr_loss": 0.5, "seconds": 1.2,
                                    "valid": {"sampled": {"NDCG@10": 0.1}}}
     with open(tmp_path / "metrics.jsonl", "a") as file:
         file.write('{"step": 2')

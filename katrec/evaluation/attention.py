@@ -1,0 +1,71 @@
+"""What the transformer attends when it predicts the test items (Sections 4.2.6 and 4.2.7)."""
+
+import numpy as np
+import tensorflow as tf
+
+from katrec.data.sequences import recent_items
+
+BATCH_USERS = 256
+
+
+def attention_weights(model, dataset, users):
+    """Returns the attention weights of users' test histories, and which positions are real.
+
+    Args:
+      model: a `ClozeRecommender`.
+      dataset: `Dataset`.
+      users: int[n].
+
+    Returns:
+      A list of float[n, heads, w, w] (query, then key), one a layer, the last position being the mask token's; and
+      bool[n, w], false at padding.
+    """
+    offsets, items = dataset.histories("test")
+    histories = recent_items(offsets, items, users, model.history_length, model.tokens.padding)
+    sequences = np.concatenate([histories, np.full((len(users), 1), model.tokens.mask, np.int32)], axis=1)
+    _, weights = model.hidden_states(tf.constant(sequences), model.inference_tables(), return_attention=True)
+    return [layer.numpy() for layer in weights], sequences != model.tokens.padding
+
+
+def average_attention(model, dataset, positions):
+    """Returns the mean attention weights over the test users on the last positions of their sequences (Figure 5).
+
+    A pair of positions is averaged over the users for whom neither is padding; a pair that no user has is NaN.
+
+    Args:
+      model: a `ClozeRecommender`.
+      dataset: `Dataset`.
+      positions: how many of the last positions, the mask token's included.
+
+    Returns:
+      float[layers, heads, positions, positions], query, then key.
+    """
+    users = np.flatnonzero(dataset.test >= 0)
+    total, count = 0.0, np.zeros((positions, positions))
+    for start in range(0, len(users), BATCH_USERS):
+        weights, real = attention_weights(model, dataset, users[start:start + BATCH_USERS])
+        missing = max(positions - real.shape[1], 0)
+        real = np.pad(real, [(0, 0), (missing, 0)])[:, -positions:]
+        both = real[:, :, None] & real[:, None, :]
+        count += both.sum(axis=0)
+        padding = [(0, 0)] * 3 + [(missing, 0)] * 2
+        last = np.pad(np.stack(weights), padding)[..., -positions:, -positions:]
+        total = total + np.einsum("lnhqk,nqk->lhqk", last.astype(np.float64), both)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def cooccurrence_ratio(dataset, items):
+    """Returns the share of all users whose training histories hold both items of each pair (Figure 6a).
+
+    Args:
+      dataset: `Dataset`.
+      items: int[n].
+
+    Returns:
+      float[n, n].
+    """
+    users = np.repeat(np.arange(dataset.num_users), np.diff(dataset.offsets))
+    holds = np.zeros((len(items), dataset.num_users))
+    for row, item in enumerate(items):
+        holds[row, users[dataset.items == item]] = 1
+    return holds @ holds.T / dataset.num_users

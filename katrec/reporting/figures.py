@@ -1,0 +1,120 @@
+"""Figures 4 to 6 and the training curves: matplotlib figures, legible in print and without colours."""
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which the colour-blind can tell apart; markers tell them apart in grey.
+COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
+MARKERS = ("o", "s", "^", "D", "v", "X", "P")
+HEATMAP = "cividis"
+STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "katrec",
+         "legend.frameon": False}
+
+
+@matplotlib.rc_context(STYLE)
+def save(figure, path):
+    """Writes `path`.png and `path`.svg; the same figure gives the same bytes."""
+    figure.savefig(f"{path}.png", dpi=150, metadata={"Software": None})
+    figure.savefig(f"{path}.svg", metadata={"Date": None})
+
+
+@matplotlib.rc_context(STYLE)
+def user_groups(labels, shares, curves):
+    """Figure 4: NDCG@10 of user groups by length of their history, over bars with each group's share of users.
+
+    Args:
+      labels: of the groups.
+      shares: of the users, float[groups].
+      curves: {model's title: float[groups]}.
+    """
+    figure, ((axes,),) = _grid(1, 1, 6.4, 3.6)
+    bars = axes.twinx()
+    bars.bar(range(len(labels)), 100 * np.asarray(shares), width=0.6, color="#DDDDDD", zorder=0)
+    bars.set(ylabel="share of users (%)", ylim=(0, 250 * max(shares)),
+             yticks=np.linspace(0, 100, 5)[np.linspace(0, 1, 5) <= 1.2 * max(shares)])
+    bars.spines["right"].set_visible(True)
+    axes.set_zorder(1)
+    axes.patch.set_visible(False)
+    for (title, values), colour, marker in zip(curves.items(), COLOURS, MARKERS):
+        axes.plot(range(len(labels)), values, color=colour, marker=marker, label=title)
+    axes.set(xlabel="items in the history", ylabel="NDCG@10", xticks=range(len(labels)), xticklabels=labels)
+    axes.legend(ncol=3, loc="upper center", bbox_to_anchor=(0.5, 1.22))
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def average_attention(weights):
+    """Figure 5: mean attention weights on the last positions, a row a model, a column a layer and head.
+
+    Args:
+      weights: {title: float[layers, heads, positions, positions]}, as `evaluation.attention` gives them.
+    """
+    layers, heads, positions, _ = next(iter(weights.values())).shape
+    figure, grid = _grid(len(weights), layers * heads, 1.9, 1.9)
+    ticks = np.arange(positions - 1, -1, -5)
+    # One scale for all, so that colours can be compared; beyond its end only what few cells reach.
+    highest = max(np.nanquantile(one, 0.99) for one in weights.values())
+    for row, (title, one) in zip(grid, weights.items()):
+        for column, axes in enumerate(row):
+            layer, head = divmod(column, heads)
+            image = axes.imshow(one[layer, head], cmap=HEATMAP, vmin=0, vmax=highest)
+            axes.set(xticks=ticks, yticks=ticks, xticklabels=ticks - positions + 1, yticklabels=ticks - positions + 1)
+            axes.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=8)
+        row[0].set_ylabel(f"{title}\nposition that attends")
+    for axes in grid[-1]:
+        axes.set_xlabel("attended position")
+    figure.colorbar(image, ax=grid, shrink=0.8, label="mean attention weight", extend="max")
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def one_user(labels, ratio, attention):
+    """Figure 6: how often a user's last items occur together, beside the last position's attention to them.
+
+    Args:
+      labels: of the items, oldest first.
+      ratio: float[n, n] of `evaluation.attention.cooccurrence_ratio`.
+      attention: {model's title: float[n]}, the last layer's mean weights over its heads.
+    """
+    figure, ((left, right),) = _grid(1, 2, 4.2, 3.6)
+    places = range(len(labels))
+    pairs = np.where(np.eye(len(labels), dtype=bool), np.nan, ratio)
+    figure.colorbar(left.imshow(pairs, cmap=HEATMAP), ax=left, shrink=0.8)
+    left.set(xticks=places, xticklabels=labels, yticks=places, yticklabels=labels, xlabel="item", ylabel="item")
+    left.set_title("(a) share of users with both items", fontsize=9)
+    values = np.stack(list(attention.values()))
+    figure.colorbar(right.imshow(values, cmap=HEATMAP, vmin=0), ax=right, shrink=0.8)
+    right.set(xticks=places, xticklabels=labels, xlabel="item", yticks=range(len(values)), yticklabels=list(attention))
+    right.set_title("(b) attention of the last position", fontsize=9)
+    for (row, column), value in np.ndenumerate(values):
+        right.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7,
+                   color="black" if value > 0.6 * values.max() else "white")
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def curves(histories):
+    """Loss and validation NDCG@10 against the step, of one run a model.
+
+    Args:
+      histories: {title: rows of metrics.jsonl}.
+    """
+    figure, ((loss, valid),) = _grid(1, 2, 4.2, 3.2)
+    for (title, rows), colour, marker in zip(histories.items(), COLOURS, MARKERS):
+        steps = [row["step"] for row in rows]
+        style = {"color": colour, "marker": marker, "markersize": 3, "linewidth": 1}
+        loss.plot(steps, [row["loss"] for row in rows], label=title, **style)
+        valid.plot(steps, [row["valid"]["sampled"]["NDCG@10"] for row in rows], **style)
+    loss.set(xlabel="step", ylabel="training loss (each model's own)", yscale="log")
+    valid.set(xlabel="step", ylabel="validation NDCG@10")
+    loss.legend(fontsize=8)
+    return figure
+
+
+def _grid(rows, columns, width, height):
+    """Returns a figure without a window and its axes, [rows][columns], each so many inches wide and high."""
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False)

@@ -1,0 +1,49 @@
+"""Finished runs, read back from their directories."""
+
+import json
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from katrec.evaluation.metrics import per_user
+from katrec.training import run_directory
+
+
+class Finished(NamedTuple):
+    """What one finished run left.
+
+    Attributes:
+      folder: its run directory.
+      config: config.json as a dict.
+      result: result.json.
+      history: the rows of metrics.jsonl.
+      ranks: {"users": int[n], "sampled": int[n], "full": int[n]}, the test items' ranks.
+    """
+
+    folder: str
+    config: dict
+    result: dict
+    history: list
+    ranks: dict
+
+
+def read(folder):
+    """Returns `Finished`, or None where the run has not ended."""
+    result = run_directory.read_result(folder)
+    if result is None:
+        return None
+    with open(os.path.join(folder, run_directory.METRICS), encoding="utf-8") as file:
+        history = [json.loads(row) for row in file]
+    with np.load(os.path.join(folder, run_directory.RANKS), allow_pickle=False) as ranks:
+        return Finished(folder, vars(run_directory.read_config(folder)), result, history, dict(ranks))
+
+
+def values(runs, protocol, metric):
+    """Returns a test metric of each run, float[runs]."""
+    return np.array([run.result["test"][protocol][metric] for run in runs])
+
+
+def user_values(runs, protocol, metric):
+    """Returns each test user's mean over the runs of a metric, float[users]."""
+    return np.mean([per_user(run.ranks[protocol], metric) for run in runs], axis=0)

@@ -1,0 +1,116 @@
+"""Tables 1 to 3, the way the paper reports them, next to its own numbers."""
+
+import numpy as np
+from scipy import stats
+
+from katrec.reporting import paper
+from katrec.reporting.finished import user_values, values
+from katrec.reporting.names import METRICS, MODELS, PROTOCOLS, VARIANTS
+from katrec.reporting.table import Table, ranked
+
+
+def table1(statistics):
+    """Returns Table 1: what the prepared data set holds, above the paper's row where it has the data set.
+
+    Args:
+      statistics: statistics.json of the prepared data set; its density is interactions / (users · items).
+    """
+    name = statistics["dataset"]
+    rows = [[name, *(f"{statistics[column]:,}" for column in paper.STATISTICS), f"{statistics['density']:.3%}"]]
+    if name in paper.TABLE_1:
+        users, items, interactions, *_ = numbers = paper.TABLE_1[name]
+        rows.append(["the paper's", *(f"{number:,}" for number in numbers), f"{interactions / users / items:.3%}"])
+    return Table("Table 1", ["data set", *paper.STATISTICS, "density"], rows)
+
+
+def table2(runs, num_negatives):
+    """Returns Table 2, sampled and full ranking of the test items: a `Table` each.
+
+    Means over the seeds, ± the standard deviation over them where there are several; Hit@1 is NDCG@1. KATRec is
+    compared with the next best model of the metric; p is that of a paired t-test over the test users, whose values are
+    means over the seeds.
+
+    Args:
+      runs: {model: [`Finished`, one a seed]}, in the order of the columns.
+      num_negatives: negatives of the sampled ranking.
+    """
+    return [_comparison(f"Table 2, test items, {_title(protocol, num_negatives)}", runs, MODELS, METRICS, protocol)
+            for protocol in PROTOCOLS]
+
+
+def table3(runs, num_negatives):
+    """Returns Table 3, sampled and full ranking of KATRec's variants: a `Table` each.
+
+    Args:
+      runs: {variant: [`Finished`, one a seed]}, "none" being KATRec itself.
+      num_negatives: as in `table2`.
+    """
+    titles = {name: title for name, (title, _) in VARIANTS.items()}
+    return [_variants(f"Table 3, test items, {_title(protocol, num_negatives)}", runs, titles, protocol)
+            for protocol in PROTOCOLS]
+
+
+def published(dataset):
+    """Returns the `Table`s that others published for a data set."""
+    tables, variants = [], {name: title for name, (title, _) in VARIANTS.items()}
+    for source, numbers, titles in (
+        ("Table 2 of the paper (100 sampled negatives)", paper.TABLE_2, MODELS),
+        ("Table 3 of the paper (100 sampled negatives)", paper.TABLE_3, variants),
+        ("Published for these files (S3-Rec, CIKM 2020, 99 sampled negatives; MAP is its MRR)", paper.S3_REC, MODELS),
+    ):
+        columns = numbers.get(dataset)
+        if columns:
+            metrics = list(next(iter(columns.values())))
+            header = ["metric", *(titles.get(column, column) for column in columns)]
+            tables.append(Table(source, header, [_marked(metric, [column[metric] for column in columns.values()])
+                                                 for metric in metrics]))
+    return tables
+
+
+def _marked(metric, numbers):
+    return [metric, *ranked([f"{number:.4f}" for number in numbers], numbers)]
+
+
+def _title(protocol, num_negatives):
+    return f"{protocol} ranking: {PROTOCOLS[protocol].format(negatives=num_negatives)}"
+
+
+def _comparison(title, runs, titles, metrics, protocol):
+    compared = "katrec" in runs and len(runs) > 1
+    header = ["metric", *(titles[model] for model in runs), *(["KATRec's improvement", "p"] if compared else [])]
+    rows = []
+    for metric in metrics:
+        means = {model: float(values(own, protocol, metric).mean()) for model, own in runs.items()}
+        row = _row(metric, runs, protocol)
+        if compared:
+            other = max((model for model in means if model != "katrec"), key=means.get)
+            change = f"{means['katrec'] / means[other] - 1:+.2%}" if means[other] else "—"
+            row += [f"{change} ({titles[other]})", _p(runs["katrec"], runs[other], protocol, metric)]
+        rows.append(row)
+    return Table(title, header, rows)
+
+
+def _variants(title, runs, titles, protocol):
+    header = ["metric", *(titles[variant] for variant in runs)]
+    rows = []
+    for metric in METRICS:
+        rows.append(_row(metric, runs, protocol))
+        others = [variant for variant in runs if variant != "none"]
+        if metric in paper.TABLE_3_METRICS and "none" in runs:
+            rows.append([f"p, {metric}", "", *(_p(runs["none"], runs[one], protocol, metric) for one in others)])
+    return Table(title, header, rows)
+
+
+def _row(metric, runs, protocol):
+    numbers = [values(own, protocol, metric) for own in runs.values()]
+    texts = [f"{one.mean():.4f}" + (f" ± {one.std(ddof=1):.4f}" if len(one) > 1 else "") for one in numbers]
+    return [metric, *ranked(texts, [float(one.mean()) for one in numbers])]
+
+
+def _p(left, right, protocol, metric):
+    """Returns the p-value of a paired t-test over users."""
+    one, other = (user_values(runs, protocol, metric) for runs in (left, right))
+    if np.array_equal(one, other):
+        return "1"
+    p = stats.ttest_rel(one, other).pvalue
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"

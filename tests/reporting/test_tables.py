@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from katrec.evaluation.metrics import metrics, per_user
+from katrec.reporting import paper, tables
+from katrec.reporting.finished import Finished
+from katrec.reporting.groups import group_metric, length_groups
+from katrec.reporting.table import Cell, Table, ranked
+
+
+def finished(ranks):
+    """A run whose test users have these ranks under both protocols."""
+    ranks = np.array(ranks)
+    values = metrics(ranks)
+    return Finished("", {}, {"test": {"sampled": values, "full": values}}, [],
+                    {"users": np.arange(len(ranks)), "sampled": ranks, "full": ranks})
+
+
+RUNS = {
+    "bprmf": [finished([3, 4, 9, 20]), finished([4, 4, 9, 20])],
+    "sasrec": [finished([1, 4, 9, 20]), finished([2, 4, 9, 20])],
+    "katrec": [finished([1, 2, 3, 20]), finished([1, 2, 2, 20])],
+}
+
+
+def row_of(table, metric):
+    return next(row for row in table.rows if row[0] == metric)
+
+
+def test_table_2_by_hand():
+    sampled, full = tables.table2(RUNS, 99)
+    assert "99 sampled negatives" in sampled.title and "all items" in full.title
+    assert sampled.header == ["metric", "BPR-MF", "SASRec", "KATRec", "KATRec's improvement", "p"]
+    row = row_of(sampled, "NDCG@1")
+    # SASRec: 1/4 and 0; KATRec: 1/4 and 1/4.
+    assert row[1:4] == [Cell("0.0000 ± 0.0000"), Cell("0.1250 ± 0.1768", "second"), Cell("0.2500 ± 0.0000", "best")]
+    assert row[4] == "+100.00% (SASRec)"
+    left, right = (np.mean([per_user(run.ranks["sampled"], "NDCG@5") for run in RUNS[model]], axis=0)
+                   for model in ("katrec", "sasrec"))
+    assert row_of(sampled, "NDCG@5")[5] == f"{stats.ttest_rel(left, right).pvalue:.3f}"
+    assert row_of(sampled, "Hit@10")[5] == "1"
+
+
+def test_table_3_compares_variants_with_katrec():
+    sampled, _ = tables.table3({"none": RUNS["katrec"], "concat": RUNS["sasrec"]}, 100)
+    assert sampled.header == ["metric", "KATRec", "Concat"]
+    assert float(row_of(sampled, "p, NDCG@10")[2]) < 1
+    assert [row[0] for row in sampled.rows if row[0].startswith("p,")] == ["p, NDCG@10", "p, Hit@10"]
+
+
+def test_one_model_and_one_seed_have_no_comparison():
+    sampled, _ = tables.table2({"katrec": RUNS["katrec"][:1]}, 100)
+    assert sampled.header == ["metric", "KATRec"]
+    assert row_of(sampled, "Hit@5") == ["Hit@5", Cell("0.7500")]
+
+
+def test_table_1_shows_the_papers_row():
+    statistics = {"dataset": "yelp2018", "users": 1, "items": 2, "interactions": 3, "entities": 4, "relations": 5,
+                  "triplets": 6000, "density": 0.5}
+    table = tables.table1(statistics)
+    assert table.rows == [["yelp2018", "1", "2", "3", "4", "5", "6,000", "50.000%"],
+                          ["the paper's", "45,919", "45,538", "1,185,068", "90,961", "42", "1,853,704", "0.057%"]]
+
+
+@pytest.mark.parametrize("dataset, expected", [
+    ("amazon-book", [8.33, 6.91, 6.2, 5.94, 4.6, 6.64]), ("yelp2018", [6.17, 4.15, 3.6, 3.08, 2.2, 4.21]),
+    ("lastfm", [2.36, -.51, -.24, -2.06, -1.15, .26]),
+])
+def test_the_papers_numbers_give_the_papers_improvements(dataset, expected):
+    columns = paper.TABLE_2[dataset]
+    for metric, improvement in zip(columns["katrec"], expected):
+        best = max(values[metric] for model, values in columns.items() if model != "katrec")
+        # The paper's column was made before its numbers were rounded.
+        assert 100 * (columns["katrec"][metric] / best - 1) == pytest.approx(improvement, abs=0.1)
+    assert paper.TABLE_3[dataset]["none"]["NDCG@10"] == columns["katrec"]["NDCG@10"]
+    assert [table.title.split(" of ")[0] for table in tables.published(dataset)] == ["Table 2", "Table 3"]
+
+
+def test_marks_and_escapes():
+    cells = ranked(["a", "b", "c", "d"], [1.0, 3.0, 3.0, 2.0])
+    assert [cell.mark for cell in cells] == ["", "best", "best", "second"]
+    table = Table("T", ["m", "<x>"], [["1", Cell("2", "best")]])
+    assert table.markdown() == "## T\n\n| m | <x> |\n| --- | --- |\n| 1 | **2** |\n"
+    assert "<th>&lt;x&gt;</th>" in table.html() and "<b>2</b>" in table.html()
+
+
+def test_groups_hold_each_user_once():
+    lengths = np.concatenate([np.full(4, 3), np.full(20, 8), np.full(30, 15), np.full(3, 200)])
+    labels, members = length_groups(lengths)
+    assert labels == ["≤ 10", "11–20", "> 20"]
+    np.testing.assert_array_equal(np.sum(members, axis=0), 1)
+    run = finished(np.where(lengths == 15, 1, 20))
+    np.testing.assert_allclose(group_metric([run], members, "NDCG@10"), [0, 1, 0])
