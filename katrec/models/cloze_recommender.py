@@ -25,13 +25,12 @@ class ClozeRecommender(Recommender):
       hidden_dim: q.
       config: the run's settings: max_sequence_length, num_layers, num_heads, hidden_dropout, attention_dropout,
         positional_embedding, head_layer_norm, mask_share, last_item_share.
-      policy: a `tf.keras.mixed_precision.Policy` for the transformer, the head and the scores; the variables, the
-        graph and all that leaves the model are float32.
+      policy: as in `Recommender`, of the transformer, the head and the scores.
     """
 
     def __init__(self, num_items, hidden_dim, config, policy="float32", **kwargs):
         # The mask token takes one of the T positions.
-        super().__init__(num_items, config.max_sequence_length - 1, **kwargs)
+        super().__init__(num_items, config.max_sequence_length - 1, policy, **kwargs)
         self.max_length = config.max_sequence_length
         self.mask_share = config.mask_share
         self.last_item_share = config.last_item_share
@@ -47,10 +46,6 @@ class ClozeRecommender(Recommender):
             for i in range(config.num_layers)
         ]
         self.head = NextItemHead(num_items, hidden_dim, config.head_layer_norm, dtype=policy)
-
-    @property
-    def precision(self):
-        return self.head.compute_dtype
 
     @property
     def item_bias(self):

@@ -28,11 +28,11 @@ class GRU4Rec(NextItemRecommender):
       config: the run's settings: max_sequence_length, hidden_dim, num_layers, hidden_dropout; for the sampled losses
         also num_samples, sample_alpha, bpr_max_l2.
       loss: "cross_entropy", "top1", "top1_max" or "bpr_max".
-      policy: a `tf.keras.mixed_precision.Policy` for the products of "cross_entropy"; all else is float32.
+      policy: as in `Recommender`, of the softmax over all items; all else is float32.
     """
 
     def __init__(self, num_items, popularity, config, loss, policy="float32", **kwargs):
-        super().__init__(num_items, config, **kwargs)
+        super().__init__(num_items, config, policy, **kwargs)
         self.loss_name = loss
         self.l2 = config.bpr_max_l2
         self.num_samples = config.num_samples if loss in ("top1_max", "bpr_max") else 0
@@ -44,11 +44,6 @@ class GRU4Rec(NextItemRecommender):
             tf.keras.layers.GRU(config.hidden_dim, return_sequences=True, name=f"gru_{i}")
             for i in range(config.num_layers)
         ]
-        self.scores_type = tf.keras.layers.Activation("linear", dtype=policy)
-
-    @property
-    def precision(self):
-        return self.scores_type.compute_dtype
 
     @property
     def item_bias(self):
@@ -64,9 +59,9 @@ class GRU4Rec(NextItemRecommender):
     def targets_loss(self, hidden, sequences, negatives, predicted, tables, seed, own):
         if self.loss_name == "cross_entropy":
             labels = tf.boolean_mask(sequences[own, 1:], predicted[own])
-            vectors = self.scores_type(tf.boolean_mask(hidden, predicted[own]))
+            vectors = tf.cast(tf.boolean_mask(hidden, predicted[own]), self.precision)
             return weighted_cross_entropy(
-                vectors, tf.cast(tables.outputs, vectors.dtype), self.bias, labels, tf.ones_like(labels, tf.float32)
+                vectors, tf.cast(tables.outputs, self.precision), self.bias, labels, tf.ones_like(labels, tf.float32)
             )
         scores = self._sampled_scores(tf.transpose(hidden, [1, 0, 2]), sequences, tables.inputs, seed, own)
         if self.loss_name == "bpr_max":

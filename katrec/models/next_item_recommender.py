@@ -15,10 +15,11 @@ class NextItemRecommender(Recommender):
     Args:
       num_items: |I|.
       config: the run's settings: max_sequence_length (T, the items that are read), hidden_dim.
+      policy: as in `Recommender`.
     """
 
-    def __init__(self, num_items, config, **kwargs):
-        super().__init__(num_items, config.max_sequence_length, **kwargs)
+    def __init__(self, num_items, config, policy="float32", **kwargs):
+        super().__init__(num_items, config.max_sequence_length, policy, **kwargs)
         self.items = self.add_weight(
             name="items", shape=(num_items, config.hidden_dim), initializer=embedding_initializer()
         )

@@ -29,23 +29,22 @@ class Recommender(tf.keras.Model):
     Args:
       num_items: |I|.
       history_length: how many of a history's last items are read.
+      policy: a `tf.keras.mixed_precision.Policy`, or its name, for the matrix products; the variables, the graph and
+        all that leaves the model are float32.
 
     Attributes:
+      precision: the type of the matrix products: "float32", "bfloat16" or "float16".
       uses_negatives: whether `sequence_loss` wants an item outside the user's history for each position.
     """
 
     uses_negatives = False
 
-    def __init__(self, num_items, history_length, **kwargs):
+    def __init__(self, num_items, history_length, policy="float32", **kwargs):
         super().__init__(**kwargs)
+        self.precision = tf.keras.mixed_precision.Policy(getattr(policy, "name", policy)).compute_dtype
         self.num_items = num_items
         self.history_length = history_length
         self.tokens = tokens_of(num_items)
-
-    @property
-    def precision(self):
-        """The type of the matrix products: "float32", "bfloat16" or "float16"."""
-        return "float32"
 
     @property
     def item_bias(self):

@@ -24,11 +24,11 @@ class SASRec(NextItemRecommender):
       num_items: |I|.
       config: the run's settings: max_sequence_length, hidden_dim, num_layers, num_heads, hidden_dropout,
         attention_dropout, positional_embedding, sasrec_loss.
-      policy: a `tf.keras.mixed_precision.Policy` for the transformer and the scores.
+      policy: as in `Recommender`, of the transformer and the softmax.
     """
 
     def __init__(self, num_items, config, policy="float32", **kwargs):
-        super().__init__(num_items, config, **kwargs)
+        super().__init__(num_items, config, policy, **kwargs)
         self.loss_name = config.sasrec_loss
         self.uses_negatives = config.sasrec_loss == "binary_cross_entropy"
         self.scale = config.hidden_dim ** 0.5
@@ -40,10 +40,6 @@ class SASRec(NextItemRecommender):
             for i in range(config.num_layers)
         ]
         self.norm = LayerNorm(name="norm", dtype=policy)
-
-    @property
-    def precision(self):
-        return self.norm.compute_dtype
 
     @property
     def item_bias(self):
