@@ -15,7 +15,7 @@ from absl import flags
 
 from katrec.reporting import paper
 from katrec.reporting.names import MODELS, VARIANTS
-from katrec.running import Run, printable, run_all
+from katrec.running import Run, flagfiles, printable, run_all
 from katrec_common.command_line import FlagError, UserError, run
 
 FLAGS = flags.FLAGS
@@ -79,8 +79,9 @@ def plan(dataset):
     for model, variant, seed in keys:
         name = f"{model}{'' if variant == 'none' else f'-{variant}'}-seed{seed}"
         folder = os.path.join(FLAGS.runs_dir, dataset, name)
-        runs[model, variant, seed] = Run.of(f"{dataset}/{name}", folder, FLAGS.datasets_dir, dataset, model, seed,
-                                            *VARIANTS[variant][1])
+        arguments = (*flagfiles(FLAGS.datasets_dir, dataset, model), f"--model={model}", f"--seed={seed}",
+                     f"--datasets_dir={FLAGS.datasets_dir}", *VARIANTS[variant][1])
+        runs[model, variant, seed] = Run(f"{dataset}/{name}", folder, arguments)
     return runs
 
 

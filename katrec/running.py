@@ -28,16 +28,6 @@ class Run(NamedTuple):
     folder: str
     flags: tuple
 
-    @classmethod
-    def of(cls, name, folder, datasets_dir, dataset, model, seed, *extra):
-        """Returns the run of a model on a data set with the data set's flags, and `extra` flags after them.
-
-        Raises:
-          UserError: the data set has no flags.txt.
-        """
-        settings = (f"--model={model}", f"--seed={seed}", f"--datasets_dir={datasets_dir}")
-        return cls(name, folder, (*flagfiles(datasets_dir, dataset, model), *settings, *extra))
-
     @property
     def command(self):
         return [sys.executable, "-m", "katrec.train", *self.flags, f"--output_dir={self.folder}"]
@@ -117,8 +107,10 @@ def _train(run, jobs):
     if status == 0:
         return None
     with open(path, encoding="utf-8") as log:
-        lines = log.read().split("\n")
-    return next((line for line in reversed(lines) if ": error: " in line), f"exit status {status}") + f" ({path})"
+        lines = [line for line in log.read().splitlines() if line.strip()]
+    # What a command says of wrong input is one line with "error"; else the end of a traceback.
+    last = next((line for line in reversed(lines) if ": error: " in line), lines[-1] if lines else f"status {status}")
+    return f"{last} ({path})"
 
 
 def printable(command):

@@ -2,9 +2,10 @@
 
   python -m katrec.search --dataset=beauty [--models=bert4rec,katrec] [--jobs=2]
 
-DATASETS_DIR/DATASET/search.json lists trials, {MODEL: [{flag: value, …}, …]}, the same number for every model; a flag
-that a trial does not name is the data set's. Writes RESULTS_DIR/DATASET/trials.md, a model's best first, and
-trials.json; a finished trial is not repeated, so that more may be added at the end of the lists.
+DATASETS_DIR/DATASET/search.json: {"all": {flag: value, …}, MODEL: {"flags": {…}, "trials": [{…}, …]}, …}. A trial has
+the flags of "all", of its model and its own, which override each other in this order; every model has the same number
+of trials. Writes RESULTS_DIR/DATASET/trials.md, a model's best first, and trials.json; a finished trial is not repeated,
+so that more may be added at the end of the lists.
 """
 
 import os
@@ -33,11 +34,13 @@ def main():
     unknown = [model for model in FLAGS.models if model not in MODELS]
     if unknown or not FLAGS.models:
         raise FlagError(f"--models={','.join(FLAGS.models)}: choose from {','.join(MODELS)}")
-    listed = read_trials(os.path.join(FLAGS.datasets_dir, FLAGS.dataset, "search.json"), FLAGS.models)
+    path = os.path.join(FLAGS.datasets_dir, FLAGS.dataset, "search.json")
+    space = read_space(path, FLAGS.models)
     # Trial by trial, so that a search that is stopped has as many of each model.
-    trials = {_run(model, number, chosen): {"model": model, "trial": number, "flags": chosen}
-              for number in range(len(listed[FLAGS.models[0]]))
-              for model in FLAGS.models for chosen in [listed[model][number]]}
+    trials = {_run(model, number, {**space.get("all", {}), **space[model].get("flags", {}), **chosen}):
+              {"model": model, "trial": number, "flags": chosen}
+              for number in range(len(space[FLAGS.models[0]]["trials"]))
+              for model in FLAGS.models for chosen in [space[model]["trials"][number]]}
     failed = run_all(list(trials), FLAGS.jobs)
     log = os.path.join(FLAGS.results_dir, FLAGS.dataset, "trials.json")
     rows = {(row["model"], row["trial"]): row for row in (files.read_json(log) if os.path.exists(log) else [])}
@@ -54,18 +57,18 @@ def main():
         raise UserError(f"{len(failed)} of {len(trials)} trials failed: {', '.join(one.name for one in failed)}")
 
 
-def read_trials(path, models):
-    """Returns {model: [{flag: value}, …]} from a search.json.
+def read_space(path, models):
+    """Returns the content of a search.json.
 
     Raises:
       UserError: a model of `models` is missing, or has another number of trials.
     """
-    listed = files.read_json(path)
-    counts = {model: len(listed.get(model, [])) for model in models}
+    space = files.read_json(path)
+    counts = {model: len(space.get(model, {}).get("trials", [])) for model in models}
     if 0 in counts.values() or len(set(counts.values())) > 1:
         raise UserError(f"{path}: every model needs the same number of trials, there are "
                         + ", ".join(f"{count} of {model}" for model, count in counts.items()))
-    return {model: listed[model] for model in models}
+    return space
 
 
 def outcome(folder):
@@ -78,13 +81,13 @@ def markdown(dataset, rows):
     """Returns the trials as Markdown, each model's best first."""
     lines = [
         f"# Trials on {dataset}", "",
-        f"Sampled ranking of the validation items, {METRIC} of the best weights; seed 1. Flags that are not named are "
-        f"those of datasets/{dataset}. From `python -m katrec.search --dataset={dataset}`, machine and date of each "
-        "trial are in trials.json.", "",
+        f"Sampled ranking of the validation items, {METRIC} of the best weights; seed 1. Flags that a row does not "
+        f"name are those of datasets/{dataset}/search.json. From `python -m katrec.search --dataset={dataset}`; machine and "
+        "date of each trial are in trials.json.", "",
         "| model | trial | flags | steps | seconds | valid |", "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in sorted(rows, key=lambda row: (row["model"], -row["valid"])):
-        chosen = " ".join(f"--{name}={value}" for name, value in row["flags"].items()) or "as they are"
+        chosen = " ".join(f"--{name}={value}" for name, value in row["flags"].items()) or "none of its own"
         lines.append(f"| {MODELS[row['model']]} | {row['trial']} | {chosen} | {row['steps']} | {row['seconds']:.0f} | "
                      f"{row['valid']:.4f} |")
     return "\n".join(lines) + "\n"
@@ -92,9 +95,9 @@ def markdown(dataset, rows):
 
 def _run(model, number, chosen):
     name = f"{model}-trial{number}"
-    folder = os.path.join(FLAGS.runs_dir, FLAGS.dataset, "search", name)
-    return Run.of(name, folder, FLAGS.datasets_dir, FLAGS.dataset, model, 1,
-                  *(f"--{flag}={value}" for flag, value in chosen.items()))
+    arguments = (f"--dataset={FLAGS.dataset}", f"--model={model}", "--seed=1", f"--datasets_dir={FLAGS.datasets_dir}",
+                 *(f"--{flag}={value}" for flag, value in chosen.items()))
+    return Run(name, os.path.join(FLAGS.runs_dir, FLAGS.dataset, "search", name), arguments)
 
 
 if __name__ == "__main__":

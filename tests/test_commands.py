@@ -101,7 +101,8 @@ def test_a_failing_run_does_not_stop_the_others(experiment, command, tmp_path):
 def test_search_tables_its_trials(experiment, command, tmp_path):
     datasets = experiment[0] / "datasets"
     (datasets / "tiny" / "search.json").write_text(json.dumps(
-        {"bprmf": [{}, {"learning_rate": 0.01}], "bert4rec": [{}, {"hidden_dim": 4}], "sasrec": [{}]}))
+        {"all": dict(flag[2:].split("=") for flag in SMALL), "bprmf": {"trials": [{}, {"learning_rate": 0.01}]},
+         "bert4rec": {"flags": {"hidden_dim": 8}, "trials": [{}, {"hidden_dim": 4}]}, "sasrec": {"trials": [{}]}}))
     arguments = ["--dataset=tiny", f"--datasets_dir={datasets}", f"--runs_dir={tmp_path}/runs",
                  f"--results_dir={tmp_path}/results", "--jobs=2"]
     done = command("katrec.search", *arguments, "--models=bprmf,bert4rec")
@@ -111,6 +112,9 @@ def test_search_tables_its_trials(experiment, command, tmp_path):
     assert [(row["model"], row["trial"]) for row in rows] == [(model, trial) for model in models for trial in (0, 1)]
     result = json.loads((tmp_path / "runs" / "tiny" / "search" / "bprmf-trial1" / "result.json").read_text())
     assert rows[3]["valid"] == result["valid"]["sampled"]["NDCG@10"]
+    dims = [json.loads((tmp_path / "runs" / "tiny" / "search" / f"bert4rec-trial{trial}" / "config.json").read_text())
+            ["hidden_dim"] for trial in (0, 1)]
+    assert dims == [8, 4]
     table = (tmp_path / "results" / "tiny" / "trials.md").read_text()
     assert f"| BPR-MF | 1 | --learning_rate=0.01 | 6 | {result['seconds']:.0f} | {rows[3]['valid']:.4f} |" in table
     refused = command("katrec.search", *arguments, "--models=bprmf,sasrec")

@@ -41,9 +41,11 @@ def test_the_papers_settings(dataset, length, mask_share):
 @pytest.mark.parametrize("dataset", sorted(path.parent.name for path in Path(ROOT, "datasets").glob("*/search.json")))
 def test_trials_are_valid_flags_and_as_many_of_each_model(dataset):
     listed = json.loads((ROOT / "datasets" / dataset / "search.json").read_text())
+    common = listed.pop("all")
     assert set(listed) == set(settings.MODELS)
-    assert len({len(trials) for trials in listed.values()}) == 1
-    for model, trials in listed.items():
+    assert len({len(own["trials"]) for own in listed.values()}) == 1
+    for model, own in listed.items():
+        trials = [{**common, **own["flags"], **trial} for trial in own["trials"]]
         assert len({json.dumps(trial, sort_keys=True) for trial in trials}) == len(trials)
         for trial in trials:
             config = vars(config_of(dataset, model, *(f"--{name}={value}" for name, value in trial.items())))

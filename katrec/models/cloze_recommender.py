@@ -79,7 +79,7 @@ class ClozeRecommender(Recommender):
     def query_vectors(self, hidden, users, tables):
         """Returns the head's vectors, float[n, q], of hidden states float[n, q] of the given users int32[n]."""
         if tables.users is not None:
-            hidden = tf.concat([tf.gather(tables.users, users), hidden], axis=-1)
+            hidden = tf.concat([tf.cast(tf.gather(tables.users, users), hidden.dtype), hidden], axis=-1)
         return self.head(hidden)
 
     def next_item_vectors(self, histories, users, tables):

@@ -50,11 +50,15 @@ def test_16_bit_training_follows_float32(tiny_dataset, make_config, monkeypatch,
     np.testing.assert_allclose(losses[policy], losses["float32"], rtol=0.1)
 
 
-def test_scores_are_float32_and_near(tiny_dataset, make_config, monkeypatch):
+@pytest.mark.parametrize("values", [
+    {"model": "katrec"}, {"model": "katrec", "user_modeling": True}, {"model": "sasrec"}, {"model": "gru4rec"},
+    {"model": "bprmf"},
+])
+def test_scores_are_float32_and_near(tiny_dataset, make_config, monkeypatch, values):
     scores = []
     for chosen in ("float32", "mixed_bfloat16"):
         monkeypatch.setattr(precision, "policy", lambda mixed, chosen=chosen: tf.keras.mixed_precision.Policy(chosen))
-        model, _ = build(make_config(model="katrec"), tiny_dataset)
+        model, _ = build(make_config(**values), tiny_dataset)
         scores.append(model((tf.constant([[1, 2, 3]]), tf.constant([0]))))
     assert scores[1].dtype == tf.float32
     np.testing.assert_allclose(*scores, rtol=0.05, atol=2e-3)
