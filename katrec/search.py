@@ -4,8 +4,8 @@
 
 DATASETS_DIR/DATASET/search.json: {"all": {flag: value, …}, MODEL: {"flags": {…}, "trials": [{…}, …]}, …}. A trial has
 the flags of "all", of its model and its own, which override each other in this order; every model has the same number
-of trials. Writes RESULTS_DIR/DATASET/trials.md, a model's best first, and trials.json; a finished trial is not repeated,
-so that more may be added at the end of the lists.
+of trials. Writes RESULTS_DIR/DATASET/trials.md, a model's best first, and trials.json; a finished trial is not
+repeated, so that more may be added at the end of the lists.
 """
 
 import os
@@ -82,8 +82,8 @@ def markdown(dataset, rows):
     lines = [
         f"# Trials on {dataset}", "",
         f"Sampled ranking of the validation items, {METRIC} of the best weights; seed 1. Flags that a row does not "
-        f"name are those of datasets/{dataset}/search.json. From `python -m katrec.search --dataset={dataset}`; machine and "
-        "date of each trial are in trials.json.", "",
+        f"name are those of datasets/{dataset}/search.json. From `python -m katrec.search --dataset={dataset}`; "
+        "machine and date of each trial are in trials.json.", "",
         "| model | trial | flags | steps | seconds | valid |", "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in sorted(rows, key=lambda row: (row["model"], -row["valid"])):
