@@ -52,7 +52,7 @@ def write(folder, datasets_dir, dataset, folders, seeds):
     report.tables("table1", [tables.table1(statistics)])
     models = {model: runs[model, "none"] for model in MODELS if (model, "none") in runs}
     variants = {variant: runs["katrec", variant] for variant in VARIANTS
-                if ("katrec", variant) in runs and variant != "no_position"}
+                if ("katrec", variant) in runs}
     num_negatives = next(iter(finished.values())).config["num_negatives"]
     published = tables.published(dataset)
     text = report.tables("table2", [*tables.table2(models, num_negatives), *published])
