@@ -119,6 +119,7 @@ class Recommender(tf.keras.Model):
 
     def graph_matrices(self):
         """Returns what `item_tables` needs of the graph and stays the same between two refreshes; nothing here."""
+        return None
 
 
 def replica_rows(batch, replica, num_replicas):
