@@ -8,7 +8,7 @@ from preprocess.streaming import separated
 
 NAME = "lastfm"
 FILE = "LFM-1b_LEs.txt"
-LINKS = "lfm2fb.txt"
+LINKS = "lfb2fb.txt"
 # The paper's period, in UTC: from the first second of January 2014 to the last one of August.
 FIRST, END = (datetime.datetime(2014, month, 1, tzinfo=datetime.timezone.utc).timestamp() for month in (1, 9))
 
