@@ -13,10 +13,10 @@ import sys
 
 from absl import flags
 
-from katrec.reporting import paper
 from katrec.reporting.names import MODELS, PAPER_VARIANTS, VARIANTS
 from katrec.running import Run, flagfiles, printable, run_all
 from katrec_common.command_line import FlagError, UserError, run
+from katrec_common.paper import TABLE_1
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("models", list(MODELS), "The models to train.")
@@ -113,7 +113,7 @@ def _preparation(dataset):
     if os.path.exists(os.path.join(FLAGS.datasets_dir, dataset, "manifest.json")):
         return []
     if dataset not in FETCHED_DATASETS:
-        source = "" if dataset in paper.TABLE_1 else " --source=atomic"
+        source = "" if dataset in TABLE_1 else " --source=atomic"
         raise UserError(f"{FLAGS.datasets_dir}/{dataset}: not prepared; run: python -m preprocess --dataset={dataset}"
                         f"{source} --raw_dir=DIR, with the filters that its flags.txt names")
     return [[sys.executable, "-m", "preprocess", f"--dataset={dataset}", f"--datasets_dir={FLAGS.datasets_dir}"]]

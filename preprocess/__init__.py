@@ -1,1 +1,5 @@
-"""Raw interactions and knowledge graphs to the prepared form that `katrec` trains on (docs/data.md)."""
+"""Raw data to the prepared form (docs/data.md): `python -m preprocess`, or `prepare_frames` for DataFrames."""
+
+from preprocess.frames import prepare_frames
+
+__all__ = ["prepare_frames"]

@@ -1,6 +1,7 @@
 """Prepares a data set: filters, dense ids, leave-one-out split, knowledge graph.
 
   python -m preprocess --dataset=ml-100k
+  python -m preprocess --dataset=amazon-book --raw_dir=DIR [--kgat_dir=DIR]      (also lastfm, yelp2018)
   python -m preprocess --dataset=NAME --source=atomic --raw_dir=DIR      (DIR/NAME.inter, NAME.kg, NAME.link)
 """
 
@@ -9,25 +10,33 @@ import time
 
 from absl import flags
 
-from katrec_common import files
 from katrec_common.command_line import FlagError, run
-from preprocess.pipeline import Settings, prepare
-from preprocess.sources import atomic, ml_100k
-from preprocess.writer import write
+from katrec_common.paper import TABLE_1
+from preprocess.frames import prepare_and_write
+from preprocess.pipeline import Settings
+from preprocess.sources import amazon_book, atomic, lastfm, ml_100k, yelp2018
+from preprocess.sources.options import Options
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", None, "Name of the data set; prepared files go to DATASETS_DIR/NAME.", required=True)
-flags.DEFINE_enum("source", None, ["ml-100k", "atomic"],
+flags.DEFINE_enum("source", None, ["ml-100k", "amazon-book", "lastfm", "yelp2018", "atomic"],
                   "What kind of raw data; not needed for a data set that is known by name.")
 flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets.")
-flags.DEFINE_string("raw_dir", None, "Folder of the raw files; default for ml-100k: DATASETS_DIR/ml-100k/raw.")
+flags.DEFINE_string("raw_dir", None, "Folder of the raw files; default: DATASETS_DIR/NAME/raw.")
+flags.DEFINE_string("kgat_dir", None,
+                    "Folder of the data set in KGAT's repository: its users, items and graph are taken instead of the "
+                    "k-core, KB4Rec's links and Freebase (amazon-book, lastfm, yelp2018).")
+flags.DEFINE_float("max_bad_rows", 0.001, "Share of damaged rows that are counted and passed over.", 0, 1)
 flags.DEFINE_integer("min_interactions", 10, "Keep users and items with so many interactions (0: all).", 0)
-flags.DEFINE_integer("min_entity_count", 10, "Keep entities that stand in so many triplets; items stay.", 0)
-flags.DEFINE_integer("min_relation_count", 50, "Keep relations that stand in so many triplets.", 0)
+flags.DEFINE_integer("min_entity_count", None, "Keep entities that stand in so many triplets (default 10; 0 with "
+                     "--kgat_dir, whose graph is filtered already); items stay.", 0)
+flags.DEFINE_integer("min_relation_count", None, "Keep relations that stand in so many triplets (default 50; 0 with "
+                     "--kgat_dir).", 0)
 flags.register_validator("dataset", lambda name: name is None or (name == os.path.basename(name) and name[:1] != "."),
                          message="a plain name, not a path")
 
-_LOADERS = {"atomic": atomic.load, "ml-100k": ml_100k.load}
+_KNOWN = {source.NAME: source.load for source in (ml_100k, amazon_book, lastfm, yelp2018)}
+_LOADERS = {"atomic": atomic.load, **_KNOWN}
 
 
 def main():
@@ -36,26 +45,29 @@ def main():
     source = FLAGS.source or name
     if source not in _LOADERS:
         raise FlagError(f"--dataset={name} is not known by name; give --source=atomic and --raw_dir, see --help")
-    if source == ml_100k.NAME and name != ml_100k.NAME:
-        raise FlagError(f"--source={source} goes with --dataset={ml_100k.NAME}")
+    if source in _KNOWN and name != source:
+        raise FlagError(f"--source={source} goes with --dataset={source}")
     folder = os.path.join(FLAGS.datasets_dir, name)
     raw_dir = FLAGS.raw_dir
     if raw_dir is None and source != "atomic":
         raw_dir = os.path.join(folder, "raw")
-    settings = Settings(FLAGS.min_interactions, FLAGS.min_entity_count, FLAGS.min_relation_count)
-    tables = _LOADERS[source](name, raw_dir)
-    prepared = prepare(tables, settings)
-    statistics = write(prepared, folder, name, {
-        "source": source,
-        "settings": settings._asdict(),
-        "inputs": {os.path.basename(path): files.sha256(path) for path in tables.files},
-    })
+    filters = (0, 0) if FLAGS.kgat_dir else (10, 50)
+    given = (FLAGS.min_entity_count, FLAGS.min_relation_count)
+    chosen = [default if one is None else one for one, default in zip(given, filters)]
+    settings = Settings(FLAGS.min_interactions, *chosen)
+    options = Options(FLAGS.kgat_dir, FLAGS.max_bad_rows, FLAGS.min_interactions)
+    tables = _LOADERS[source](name, raw_dir, options)
+    prepared, statistics = prepare_and_write(tables, settings, folder, name, source)
     for row in prepared.report:
         print(f"  {row['step']}: " + ", ".join(f"{key} {row[key]}" for key in row if key != "step"))
     print("| dataset | users | items | interactions | entities | relations | triplets | density |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    *counts, density = statistics.values()
-    print(f"| {' | '.join(map(str, counts))} | {density:.4%} |")
+    rows = [statistics.values()]
+    if name in TABLE_1:
+        users, items, interactions, *_ = TABLE_1[name]
+        rows.append(["the paper's", *TABLE_1[name], interactions / users / items])
+    for *counts, density in rows:
+        print(f"| {' | '.join(map(str, counts))} | {density:.4%} |")
     print(f"prepared {name} in {folder} in {time.monotonic() - started:.1f} s")
 
 

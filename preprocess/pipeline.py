@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from katrec_common.command_line import UserError
+from preprocess.k_core import core_rows
 
 MIN_HELD_OUT_LENGTH = 3
 
@@ -65,8 +66,9 @@ def prepare(tables, settings):
     Raises:
       UserError: nothing is left after a filter.
     """
-    report = []
-    interactions = k_core(tables.interactions, settings.min_interactions)
+    report = list(tables.report)
+    codes = (pd.factorize(tables.interactions[column])[0] for column in ("user_id", "item_id"))
+    interactions = tables.interactions[core_rows(*codes, settings.min_interactions)]
     _say(report, f"{settings.min_interactions}-core, interactions", len(tables.interactions), len(interactions))
     if interactions.empty:
         raise UserError(
@@ -87,17 +89,6 @@ def prepare(tables, settings):
         offsets, items, valid, test, triplets, np.asarray(item_ids), np.asarray(user_ids), entity_ids, relation_ids,
         titles, report,
     )
-
-
-def k_core(interactions, k):
-    """Drops users and items with fewer than `k` interactions until none is left (the k-core)."""
-    while True:
-        rows = len(interactions)
-        for column in ("user_id", "item_id"):
-            counts = interactions.groupby(column, sort=False)[column].transform("size")
-            interactions = interactions[counts >= k]
-        if len(interactions) == rows:
-            return interactions
 
 
 def leave_one_out(users, items, num_users):

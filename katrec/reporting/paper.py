@@ -1,11 +1,4 @@
-"""Numbers that others published: the paper's Tables 1 to 3, and S3-Rec's for the data sets of its repository."""
-
-STATISTICS = ("users", "items", "interactions", "entities", "relations", "triplets")
-TABLE_1 = {
-    "amazon-book": (70679, 24915, 846434, 88572, 39, 2557746),
-    "lastfm": (23566, 48123, 8057269, 58266, 9, 464567),
-    "yelp2018": (45919, 45538, 1185068, 90961, 42, 1853704),
-}
+"""Numbers that others published: the paper's Tables 2 and 3, and S3-Rec's for the data sets of its repository."""
 
 _COLUMNS = ("gru4rec", "gru4rec++", "sasrec", "bert4rec", "katrec")
 _TABLE_2_METRICS = ("NDCG@1", "NDCG@5", "NDCG@10", "Hit@5", "Hit@10", "MAP")

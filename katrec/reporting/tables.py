@@ -7,6 +7,7 @@ from katrec.reporting import paper
 from katrec.reporting.finished import user_values, values
 from katrec.reporting.names import METRICS, MODELS, PROTOCOLS, VARIANTS
 from katrec.reporting.table import Table, ranked
+from katrec_common.paper import STATISTICS, TABLE_1
 
 
 def table1(statistics):
@@ -16,11 +17,11 @@ def table1(statistics):
       statistics: statistics.json of the prepared data set; its density is interactions / (users · items).
     """
     name = statistics["dataset"]
-    rows = [[name, *(f"{statistics[column]:,}" for column in paper.STATISTICS), f"{statistics['density']:.3%}"]]
-    if name in paper.TABLE_1:
-        users, items, interactions, *_ = numbers = paper.TABLE_1[name]
+    rows = [[name, *(f"{statistics[column]:,}" for column in STATISTICS), f"{statistics['density']:.3%}"]]
+    if name in TABLE_1:
+        users, items, interactions, *_ = numbers = TABLE_1[name]
         rows.append(["the paper's", *(f"{number:,}" for number in numbers), f"{interactions / users / items:.3%}"])
-    return Table("Table 1", ["data set", *paper.STATISTICS, "density"], rows)
+    return Table("Table 1", ["data set", *STATISTICS, "density"], rows)
 
 
 def table2(runs, num_negatives):

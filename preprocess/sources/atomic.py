@@ -4,7 +4,7 @@ from katrec_common.command_line import FlagError
 from preprocess.tables import read_atomic
 
 
-def load(name, raw_dir):
+def load(name, raw_dir, options=None):
     """Reads `raw_dir`/`name`.inter, .kg, .link and, where there is one, .item.
 
     Raises:

@@ -20,7 +20,7 @@ WHEEL_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407
 MEMBERS = tuple(f"recbole/dataset_example/ml-100k/ml-100k{ending}" for ending in (".inter", ".kg", ".link", ".item"))
 
 
-def load(name, raw_dir):
+def load(name, raw_dir, options=None):
     """Returns the tables of ml-100k.
 
     Args:

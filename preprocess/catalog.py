@@ -1,0 +1,84 @@
+"""Where the paper's raw data comes from: pages, licences, sizes, and what must be fetched by hand."""
+
+from typing import NamedTuple, Optional
+
+KGAT = "https://raw.githubusercontent.com/xiangwang1223/knowledge_graph_attention_network/master/Data"
+# What, page, licence.
+KGAT_TERMS = ("KGAT's lists and graph", "https://github.com/xiangwang1223/knowledge_graph_attention_network",
+              "MIT licence; the data in them has its own terms")
+FREEBASE_TERMS = ("Freebase's last dump", "https://developers.google.com/freebase", "CC BY")
+KB4REC_TERMS = ("KB4Rec's links", "https://github.com/RUCDM/KB4Rec",
+                "non-commercial use, no redistribution, cite Zhao et al. 2019")
+
+
+class Remote(NamedTuple):
+    """A file that can be fetched.
+
+    Attributes:
+      url: where from.
+      name: its name in the raw folder.
+      size: roughly, for people.
+      sha256: where it is publicly known; else the first fetch's is recorded.
+    """
+
+    url: str
+    name: str
+    size: str
+    sha256: Optional[str] = None
+
+
+class Entry(NamedTuple):
+    """A data set.
+
+    Attributes:
+      terms: (what, page, licence) of each part.
+      interactions: `Remote`s of the interaction file; none where it must be brought by hand.
+      by_hand: what to do then, or an empty text.
+      archives: names under which the interaction file may lie in the raw folder packed.
+      file: the interaction file.
+      kgat: `Remote`s of the lists and the graph.
+      links: KB4Rec's file for the data set, None where its graph is not Freebase.
+    """
+
+    terms: tuple
+    interactions: tuple
+    by_hand: str
+    archives: tuple
+    file: str
+    kgat: tuple
+    links: Optional[str]
+
+
+def _kgat(folder, zipped):
+    names = ("item_list.txt", "user_list.txt", "entity_list.txt", "relation_list.txt",
+             "kg_final.txt.zip" if zipped else "kg_final.txt")
+    return tuple(Remote(f"{KGAT}/{folder}/{name}", name, "a few MB") for name in names)
+
+
+FREEBASE = Remote("https://commondatastorage.googleapis.com/freebase-public/rdf/freebase-rdf-latest.gz",
+                  "freebase-rdf-latest.gz", "22 GB")
+ENTRIES = {
+    "amazon-book": Entry(
+        terms=(("Amazon's book ratings", "https://jmcauley.ucsd.edu/data/amazon/links.html",
+                "for research; cite He and McAuley 2016"), KGAT_TERMS),
+        interactions=(Remote("http://snap.stanford.edu/data/amazon/productGraph/categoryFiles/ratings_Books.csv",
+                             "ratings_Books.csv", "0.9 GB"),),
+        by_hand="", archives=(), file="ratings_Books.csv", kgat=_kgat("amazon-book", zipped=True), links="ab2fb.txt",
+    ),
+    "lastfm": Entry(
+        terms=(("LFM-1b", "http://www.cp.jku.at/datasets/LFM-1b/", "withdrawn by its authors for reasons of licence"),
+               KGAT_TERMS),
+        interactions=(),
+        by_hand="LFM-1b is no longer given out. Who has a copy puts LFM-1b_LEs.txt, or LFM-1b.zip as it was, into",
+        archives=("LFM-1b.zip",), file="LFM-1b_LEs.txt", kgat=_kgat("last-fm", zipped=False), links="lfb2fb.txt",
+    ),
+    "yelp2018": Entry(
+        terms=(("Yelp's open data set", "https://www.yelp.com/dataset",
+                "Yelp's data set terms: academic use, a form must be filled in"), KGAT_TERMS),
+        interactions=(),
+        by_hand="Fill in the form on the page, choose the JSON release, and put yelp_academic_dataset_review.json, or "
+                "the archive as it comes, into",
+        archives=("yelp_dataset.tar", "yelp_dataset.tgz", "yelp_dataset.zip", "Yelp-JSON.zip"),
+        file="yelp_academic_dataset_review.json", kgat=_kgat("yelp2018", zipped=True), links=None,
+    ),
+}

@@ -1,0 +1,96 @@
+"""From tables in memory to a prepared data set on disk."""
+
+import os
+
+import numpy as np
+import pandas as pd
+
+from katrec_common import files
+from katrec_common.command_line import UserError
+from preprocess.pipeline import Settings, prepare
+from preprocess.tables import Tables
+from preprocess.writer import write
+
+
+def prepare_frames(name, interactions, triplets=None, links=None, titles=None, datasets_dir="datasets",
+                   settings=Settings()):  # noqa: B008 (a NamedTuple does not change)
+    """Prepares a data set from DataFrames and writes it to `datasets_dir`/`name`.
+
+    Args:
+      name: the data set's name.
+      interactions: columns user_id, item_id, timestamp (a number, or a date); other columns are passed over.
+      triplets: columns head_id, relation_id, tail_id, or None for no knowledge graph.
+      links: columns item_id, entity_id: which entity an item is; None where the triplets name items by their own ids.
+      titles: columns item_id, title, or None.
+      datasets_dir: folder of the prepared data sets.
+      settings: `preprocess.pipeline.Settings`, the filters.
+
+    Returns:
+      Table 1's numbers of the prepared data set, a dict.
+
+    Raises:
+      UserError: a column is missing or has an empty value, a time is no number, or nothing is left after the filters.
+    """
+    interactions = _frame(interactions, "interactions", ("user_id", "item_id", "timestamp"))
+    triplets = _strings(triplets, "triplets", ("head_id", "relation_id", "tail_id"))
+    times = interactions["timestamp"]
+    if pd.api.types.is_datetime64_any_dtype(times):
+        times = (pd.to_datetime(times, utc=True) - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    times = pd.to_numeric(times, errors="coerce")
+    if not np.isfinite(times.to_numpy(float)).all():
+        row = int(np.argmin(np.isfinite(times.to_numpy(float))))
+        value = interactions["timestamp"].iloc[row]
+        raise UserError(f"interactions: row {row}: timestamp {value!r} is no finite number")
+    ids = _strings(interactions, "interactions", ("user_id", "item_id")).assign(timestamp=times.to_numpy())
+    if links is None:
+        items = ids["item_id"].unique()
+        links = pd.DataFrame({"item_id": items, "entity_id": items})
+    links = _strings(links, "links", ("item_id", "entity_id")).drop_duplicates()
+    if links["item_id"].duplicated().any():
+        item = links["item_id"][links["item_id"].duplicated()].iloc[0]
+        raise UserError(f"links: item {item!r} is linked to two entities; keep one")
+    if titles is not None:
+        titles = _strings(titles, "titles", ("item_id", "title")).drop_duplicates("item_id")
+    folder = os.path.join(datasets_dir, name)
+    tables = Tables(ids, triplets, links, titles, ())
+    return prepare_and_write(tables, settings, folder, name, "frames")[1]
+
+
+def prepare_and_write(tables, settings, folder, name, source):
+    """Runs the pipeline and writes the prepared files.
+
+    Args:
+      tables: `Tables`.
+      settings: `Settings`.
+      folder: where to.
+      name: the data set's name.
+      source: what the manifest calls the source.
+
+    Returns:
+      `Prepared`, and Table 1's numbers.
+    """
+    prepared = prepare(tables, settings)
+    return prepared, write(prepared, folder, name, {
+        "source": source,
+        "settings": settings._asdict(),
+        "inputs": {os.path.basename(path): files.sha256(path) for path in tables.files},
+    })
+
+
+def _frame(frame, title, columns):
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise UserError(f"{title}: no column {missing[0]!r}; it has {list(frame.columns)}")
+    return frame[list(columns)].reset_index(drop=True)
+
+
+def _strings(frame, title, columns):
+    """Returns the columns as strings; an empty table for None."""
+    if frame is None:
+        return pd.DataFrame(columns=columns, dtype=object)
+    frame = _frame(frame, title, columns)
+    for column in columns:
+        empty = frame[column].isna() | (frame[column].astype(str) == "")
+        if empty.any():
+            raise UserError(f"{title}: row {int(np.argmax(empty))}: {column} is empty")
+    return frame.astype(str).astype(object)

@@ -1,0 +1,60 @@
+"""What the paper's three data sets share: interactions of a large file, and one of two graphs."""
+
+import os
+
+import pandas as pd
+
+from katrec_common.command_line import UserError
+from preprocess.sources import freebase, kb4rec, kgat
+from preprocess.streaming import Damage, core, filtered
+from preprocess.tables import Tables
+
+COLUMNS = ["user_id", "item_id", "timestamp"]
+
+
+def load(path, read, raw_dir, options, links_name=None, near=None):
+    """Returns the tables of a data set.
+
+    With `options.kgat_dir` the users and items of KGAT's lists are kept and the graph is kg_final's. Without, the
+    k-core is kept, items are linked by KB4Rec and the graph is extracted from Freebase.
+
+    Args:
+      path: the interaction file.
+      read: a function of a path and a `Damage`, which yields the file's frames.
+      raw_dir: folder of the raw files.
+      options: `Options`.
+      links_name: name of KB4Rec's file for the data set, or None where it has none.
+      near: filters that come before all others, a list of (step, function from a frame to bool[rows]).
+
+    Raises:
+      UserError: a file is missing or does not fit.
+    """
+    graph = kgat.read(options.kgat_dir) if options.kgat_dir else None
+    if graph is None and links_name is None:
+        raise UserError("this data set's graph is not Freebase: --kgat_dir is needed, the folder of the data set in "
+                        "KGAT's repository")
+    links = None if graph else kb4rec.read(os.path.join(raw_dir, links_name))
+
+    def frames(report):
+        damage = Damage(path, options.max_bad_rows)
+        rows = read(path, damage)
+        for step, keep in near or []:
+            rows = filtered(rows, keep, step, report)
+        yield from rows
+        report.insert(0, damage.check())
+
+    report = []
+    if graph:
+        rows = frames(report)
+        for name, listed in (("user_id", graph.users), ("item_id", graph.items)):
+            rows = filtered(rows, lambda frame, name=name, listed=listed: frame[name].isin(listed),
+                            f"interactions whose {name} KGAT lists", report)
+    else:
+        rows = core(frames, options.min_interactions, report)
+    interactions = pd.concat([pd.DataFrame(columns=COLUMNS, dtype=object), *rows], ignore_index=True)[COLUMNS]
+    interactions["timestamp"] = interactions["timestamp"].astype(float)
+    if graph:
+        return Tables(interactions, graph.triplets, graph.links, None, (path, *graph.files), tuple(report))
+    links = links[links["item_id"].isin(set(interactions["item_id"]))].reset_index(drop=True)
+    triplets, dump = freebase.extract(raw_dir, links["entity_id"])
+    return Tables(interactions, triplets, links, None, (path, os.path.join(raw_dir, links_name), dump), tuple(report))
