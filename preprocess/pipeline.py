@@ -75,20 +75,25 @@ def prepare(tables, settings):
             f"no interactions are left after the {settings.min_interactions}-core of {len(tables.interactions)} rows; "
             "lower --min_interactions"
         )
-    user, user_ids = pd.factorize(interactions["user_id"])
-    item, item_ids = pd.factorize(interactions["item_id"])
+    (user, user_ids), (item, item_ids) = (_numbered(interactions[name]) for name in ("user_id", "item_id"))
     # A stable sort by time, then by user, leaves rows of one user and time in file order.
     order = np.lexsort((interactions["timestamp"].to_numpy(), user))
     offsets, items, valid, test = leave_one_out(user[order], item[order].astype(np.int32), len(user_ids))
-    triplets, entity_ids, relation_ids = _graph(tables, np.asarray(item_ids), settings, report)
+    triplets, entity_ids, relation_ids = _graph(tables, item_ids, settings, report)
     titles = np.full(len(item_ids), "", dtype=object)
     if tables.titles is not None:
         known = tables.titles.set_index("item_id")["title"]
         titles = known.reindex(item_ids).fillna("").to_numpy()
     return Prepared(
-        offsets, items, valid, test, triplets, np.asarray(item_ids), np.asarray(user_ids), entity_ids, relation_ids,
+        offsets, items, valid, test, triplets, item_ids, user_ids, entity_ids, relation_ids,
         titles, report,
     )
+
+
+def _numbered(column):
+    """Returns a number for each row and the ids by number, in order of first appearance."""
+    numbers, ids = pd.factorize(column)
+    return numbers, np.asarray(ids, dtype=object)
 
 
 def leave_one_out(users, items, num_users):

@@ -146,6 +146,22 @@ def filtered(frames, keep, step, report):
     report.append({"step": step, "before": before, "kept": kept, "dropped": before - kept})
 
 
+def gathered(frames):
+    """Returns interactions in one frame, each id held once: user_id and item_id are categorical."""
+    codes, known = {"user_id": [], "item_id": []}, {"user_id": {}, "item_id": {}}
+    times = []
+    for frame in frames:
+        times.append(frame["timestamp"].to_numpy(np.float64))
+        for name, numbers in known.items():
+            own, ids = pd.factorize(frame[name].to_numpy(object))
+            table = np.array([numbers.setdefault(one, len(numbers)) for one in ids], np.int32)
+            codes[name].append(table[own] if len(own) else own.astype(np.int32))
+    columns = {name: pd.Categorical.from_codes(np.concatenate([np.empty(0, np.int32), *codes.pop(name)]),
+                                               pd.Index(list(numbers), dtype=object))
+               for name, numbers in known.items()}
+    return pd.DataFrame({**columns, "timestamp": np.concatenate([np.empty(0), *times])})
+
+
 def core(read, k, report):
     """Yields the k-core of interactions that are read twice, in memory of 16 bytes a row beside what is kept.
 

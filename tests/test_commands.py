@@ -236,6 +236,7 @@ def test_experiments_refuse(command, arguments, message):
 @pytest.mark.parametrize("module, flag", [
     ("preprocess", "--min_interactions"), ("katrec.train", "--kg_steps"), ("katrec.evaluate", "--split"),
     ("katrec.experiments", "--seeds"), ("katrec.search", "--jobs"),
+    ("preprocess.download", "--graph"), ("preprocess.synthesize", "--scale"),
 ])
 def test_help_shows_the_flags(command, module, flag):
     text = command(module, "--help").stdout

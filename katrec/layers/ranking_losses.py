@@ -27,7 +27,7 @@ def binary_cross_entropy(target, negative):
 
 
 def top1(target, negatives, allowed):
-    """TOP1 (Hidasi et al. 2015, Section 3.1.2): the mean over the negatives of σ(r_j − r_i) + σ(r_j²).
+    """TOP1 (Hidasi et al. 2015, Section 3.1.3): the mean over the negatives of σ(r_j − r_i) + σ(r_j²).
 
     Args:
       target: r_i, float[…].

@@ -16,7 +16,7 @@ class GRU4Rec(NextItemRecommender):
     embedding" of Hidasi and Karatzoglou 2018). Losses:
 
       - cross_entropy: −ln softmax(r)_{target}, over all items;
-      - top1 (Hidasi et al. 2015, Section 3.1.2), its negatives the other sequences' targets at the same position;
+      - top1 (Hidasi et al. 2015, Section 3.1.3), its negatives the other sequences' targets at the same position;
       - top1_max, bpr_max (Hidasi and Karatzoglou 2018), their negatives these and `num_samples` items that all
         positions share, drawn with probability ∝ popularity^α.
 

@@ -2,14 +2,10 @@
 
 import os
 
-import pandas as pd
-
 from katrec_common.command_line import UserError
 from preprocess.sources import freebase, kb4rec, kgat
-from preprocess.streaming import Damage, core, filtered
+from preprocess.streaming import Damage, core, filtered, gathered
 from preprocess.tables import Tables
-
-COLUMNS = ["user_id", "item_id", "timestamp"]
 
 
 def load(path, read, raw_dir, options, links_name=None, near=None):
@@ -51,10 +47,9 @@ def load(path, read, raw_dir, options, links_name=None, near=None):
                             f"interactions whose {name} KGAT lists", report)
     else:
         rows = core(frames, options.min_interactions, report)
-    interactions = pd.concat([pd.DataFrame(columns=COLUMNS, dtype=object), *rows], ignore_index=True)[COLUMNS]
-    interactions["timestamp"] = interactions["timestamp"].astype(float)
+    interactions = gathered(rows)
     if graph:
         return Tables(interactions, graph.triplets, graph.links, None, (path, *graph.files), tuple(report))
-    links = links[links["item_id"].isin(set(interactions["item_id"]))].reset_index(drop=True)
+    links = links[links["item_id"].isin(set(interactions["item_id"].cat.categories))].reset_index(drop=True)
     triplets, dump = freebase.extract(raw_dir, links["entity_id"])
     return Tables(interactions, triplets, links, None, (path, os.path.join(raw_dir, links_name), dump), tuple(report))

@@ -67,6 +67,30 @@ def test_order_is_kept_and_nothing_is_lost(rows):
         assert (prepared.valid[user] >= 0) == (prepared.test[user] >= 0) == enough
 
 
+@settings(deadline=None)
+@given(interaction_rows, st.integers(1, 3))
+def test_what_is_kept_is_dense_frequent_and_accounted_for(rows, k):
+    try:
+        prepared = prepare(tables(rows), Settings(k, 0, 0))
+    except UserError:
+        return
+    histories = sequences(prepared)
+    kept = [item for items in histories.values() for item in items]
+    assert min(map(len, histories.values())) >= k
+    assert min(kept.count(item) for item in set(kept)) >= k
+    numbers = np.concatenate([prepared.items, prepared.valid, prepared.test])
+    assert set(numbers) - {-1} == set(range(len(prepared.item_ids)))
+    assert set(kept) == set(prepared.item_ids)
+    # What is held out is in the training part no more often than it was repeated.
+    for user, raw in enumerate(prepared.user_ids):
+        training = prepared.items[prepared.offsets[user]:prepared.offsets[user + 1]]
+        held = [prepared.valid[user], prepared.test[user]] if prepared.valid[user] >= 0 else []
+        assert len(training) == len(histories[raw]) - len(held)
+        assert [prepared.item_ids[item] for item in [*training, *held]] == histories[raw]
+    core = next(row for row in prepared.report if "-core" in row["step"])
+    assert (core["before"], core["kept"]) == (len(rows), len(kept))
+
+
 def test_leave_one_out_by_hand():
     offsets, items, valid, test = leave_one_out(
         np.array([0, 0, 0, 1, 1, 2, 2, 2, 2]), np.arange(9, dtype=np.int32), 3
