@@ -58,6 +58,23 @@ def read_json(path):
         raise UserError(f"{path}: not JSON ({error})") from None
 
 
+def read_column(path, name):
+    """Returns a column of a prepared tab-separated file as a list of strings.
+
+    Raises:
+      UserError: the file is missing or has no such column.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            header, *rows = (line.rstrip("\n").split("\t") for line in file)
+        place = header.index(name)
+        return [row[place] for row in rows]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, IndexError):
+        raise UserError(f"{path}: has no column {name!r} in every row; prepare the data set again") from None
+
+
 def sha256(path):
     """Returns the SHA-256 of a file's bytes in hexadecimal."""
     digest = hashlib.sha256()

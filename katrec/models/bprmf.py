@@ -32,6 +32,10 @@ class BPRMF(Recommender):
         self.bias = self.add_weight(name="bias", shape=(num_items,), initializer="zeros")
 
     @property
+    def inference_layers(self):
+        return []
+
+    @property
     def item_bias(self):
         return self.bias
 

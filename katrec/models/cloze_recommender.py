@@ -48,6 +48,10 @@ class ClozeRecommender(Recommender):
         self.head = NextItemHead(num_items, hidden_dim, config.head_layer_norm, dtype=policy)
 
     @property
+    def inference_layers(self):
+        return [self.position, *self.transformer, self.head]
+
+    @property
     def item_bias(self):
         return self.head.bias
 
@@ -84,10 +88,24 @@ class ClozeRecommender(Recommender):
 
     def next_item_vectors(self, histories, users, tables):
         """The vectors for position T + 1: the last T − 1 items are read, then a mask token. See `Recommender`."""
+        hidden = self.hidden_states(self._with_mask(histories), tables, last_only=True)
+        return tf.cast(self.query_vectors(hidden[:, 0], users, tables), tf.float32)
+
+    def next_item_attention(self, histories, tables):
+        """Returns the last layer's attention weights of position T + 1 on the items that are read.
+
+        Args:
+          histories, tables: as in `next_item_vectors`.
+
+        Returns:
+          float32[B, heads, w].
+        """
+        _, weights = self.hidden_states(self._with_mask(histories), tables, return_attention=True, last_only=True)
+        return tf.cast(weights[-1][:, :, 0, :-1], tf.float32)
+
+    def _with_mask(self, histories):
         masks = tf.fill([tf.shape(histories)[0], 1], self.tokens.mask)
-        sequences = tf.concat([histories, masks], axis=1)[:, -self.max_length:]
-        vectors = self.query_vectors(self.hidden_states(sequences, tables, last_only=True)[:, 0], users, tables)
-        return tf.cast(vectors, tf.float32)
+        return tf.concat([histories, masks], axis=1)[:, -self.max_length:]
 
     def sequence_loss(self, sequences, users, negatives, seed, matrices=None, replica=0, num_replicas=1):
         """The Cloze loss (Section 3.4): for each sequence the mean of −log P(i_m = i_m*) over its masked positions.

@@ -46,6 +46,10 @@ class GRU4Rec(NextItemRecommender):
         ]
 
     @property
+    def inference_layers(self):
+        return list(self.recurrent)
+
+    @property
     def item_bias(self):
         return self.bias
 

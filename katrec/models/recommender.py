@@ -47,6 +47,11 @@ class Recommender(tf.keras.Model):
         self.tokens = tokens_of(num_items)
 
     @property
+    def inference_layers(self):
+        """The layers that `next_item_vectors` uses; a list."""
+        raise NotImplementedError
+
+    @property
     def item_bias(self):
         """b_O, what is added to each item's score, float32[|I|]."""
         raise NotImplementedError

@@ -42,6 +42,10 @@ class SASRec(NextItemRecommender):
         self.norm = LayerNorm(name="norm", dtype=policy)
 
     @property
+    def inference_layers(self):
+        return [self.position, *self.transformer, self.norm]
+
+    @property
     def item_bias(self):
         return tf.zeros([self.num_items])
 

@@ -1,0 +1,64 @@
+"""Exports a run's best weights as a SavedModel that needs TensorFlow alone; docs/serving.md describes its signatures.
+
+  python -m katrec.export --output_dir=runs/ml-100k/katrec-seed1 --saved_model=models/katrec
+"""
+
+import os
+
+from absl import flags
+
+from katrec import __version__, settings  # noqa: F401 (settings: its flags)
+from katrec.data.dataset import load
+from katrec.training import run_directory
+from katrec_common import files
+from katrec_common.command_line import FlagError, UserError, run
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("saved_model", None, "Folder to write; there must be none of this name.", required=True)
+flags.DEFINE_integer("max_k", 100, "The most items that a request may ask for.", 1)
+for _name in ("output_dir", "datasets_dir"):
+    flags.declare_key_flag(_name)
+
+
+def main():
+    if FLAGS.output_dir is None:
+        raise FlagError("--output_dir is needed: the run directory to export")
+    if os.path.exists(FLAGS.saved_model):
+        raise FlagError(f"--saved_model={FLAGS.saved_model}: exists; remove it or choose another name")
+    config = run_directory.read_config(FLAGS.output_dir)
+    if FLAGS["datasets_dir"].present:
+        config.datasets_dir = FLAGS.datasets_dir
+    dataset = load(config.datasets_dir, config.dataset)
+    run_directory.check_data(config, dataset.checksums)
+    # TensorFlow takes seconds to import: flags, data and directory are checked before.
+    import numpy as np
+    import tensorflow as tf
+
+    from katrec.models.build import build
+    from katrec.serving.saved_model import write
+    from katrec.serving.served import Served
+    from katrec.training.checkpoints import best_checkpoint
+
+    model, _ = build(config, dataset)
+    if not best_checkpoint(FLAGS.output_dir, model).restore_or_initialize():
+        raise UserError(f"{FLAGS.output_dir}: no checkpoint yet; the run has not reached its first evaluation")
+    folder = os.path.join(config.datasets_dir, config.dataset)
+    metadata = {
+        "dataset": config.dataset, "model": config.model, "items": dataset.num_items, "max_k": FLAGS.max_k,
+        "data": dataset.checksums,
+        "flags": {name: value for name, value in vars(config).items() if name != "data"},
+        "result": run_directory.read_result(FLAGS.output_dir),
+        "licence": "the data set's terms hold for what is derived from it: see docs/data.md",
+        "versions": {"katrec": __version__, "tensorflow": tf.__version__},
+    }
+    popularity = np.bincount(dataset.items, minlength=dataset.num_items)
+    served = Served(model, files.read_column(os.path.join(folder, "items.tsv"), "item_id"),
+                    files.read_column(os.path.join(folder, "users.tsv"), "user_id"), popularity, FLAGS.max_k, metadata)
+    write(served, FLAGS.saved_model, metadata, os.path.join(folder, "items.tsv"))
+    size = sum(os.path.getsize(os.path.join(path, name)) for path, _, names in os.walk(FLAGS.saved_model)
+               for name in names)
+    print(f"exported {config.model} of {config.dataset} to {FLAGS.saved_model}, {size / 2 ** 20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,129 @@
+"""Recommends with an exported model.
+
+  python -m katrec.recommend --saved_model=DIR --history="50,172,181" [--k=10] [--explain] [--format=json]
+  python -m katrec.recommend --saved_model=DIR --input=histories.txt --output=recommendations.csv
+
+--input has a history a line, item ids separated by commas, oldest first; for a model that knows its users the line may
+begin with the user's id and a tab. It is read as a stream, of any length.
+"""
+
+import csv
+import sys
+
+from absl import flags
+
+from katrec.serving.formats import FORMATTERS, split
+from katrec_common import files
+from katrec_common.command_line import FlagError, UserError, run
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("saved_model", None, "Folder that python -m katrec.export wrote.", required=True)
+flags.DEFINE_string("history", None, "Item ids separated by commas, oldest first.")
+flags.DEFINE_string("user", None, "The user's id, for a model that knows its users.")
+flags.DEFINE_integer("k", 10, "How many items.", 1)
+flags.DEFINE_boolean("explain", False, "Also say why: paths of the knowledge graph and attention on the history.")
+flags.DEFINE_string("drawing", None, "With --explain: draw the first item's paths into this .png or .svg file.")
+flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets, for the paths.")
+flags.DEFINE_enum("format", "table", ["table", "json", "csv"], "How recommendations are written.")
+flags.DEFINE_string("input", None, "File of histories.")
+flags.DEFINE_string("output", None, "File to write; default: the terminal.")
+
+
+def main():
+    _check_flags()
+    # TensorFlow takes seconds to import: flags are checked before.
+    from katrec.serving.recommender import Recommender
+
+    recommender = Recommender.load(FLAGS.saved_model)
+    if FLAGS.k > recommender.max_k:
+        raise FlagError(f"--k={FLAGS.k}: this model was exported for at most {recommender.max_k}")
+    if FLAGS.user is not None and not recommender.takes_users:
+        raise FlagError("--user: this model does not know users, only histories")
+    if FLAGS.input:
+        _write_file(recommender)
+    else:
+        _answer(recommender)
+
+
+def _check_flags():
+    if (FLAGS.history is None) == (FLAGS.input is None):
+        raise FlagError("--history or --input is needed, and not both")
+    if FLAGS.input and (FLAGS.explain or FLAGS.user is not None):
+        raise FlagError("--explain and --user go with --history")
+    if FLAGS.drawing and not FLAGS.explain:
+        raise FlagError("--drawing goes with --explain")
+    if FLAGS.drawing and not FLAGS.drawing.endswith((".png", ".svg")):
+        raise FlagError(f"--drawing={FLAGS.drawing}: must end with .png or .svg")
+
+
+def _answer(recommender):
+    history = split(FLAGS.history)
+    users = None if FLAGS.user is None else [FLAGS.user]
+    items = recommender.recommend([history], FLAGS.k, users)[0]
+    explanations = _explanations(recommender, history, items) if FLAGS.explain else [None] * len(items)
+    rows = [{"rank": rank, "item": item, "title": recommender.titles.get(item, ""), "score": score}
+            for rank, (item, score) in enumerate(items, start=1)]
+    text = FORMATTERS[FLAGS.format](rows, explanations)
+    if FLAGS.output:
+        with files.replacing(FLAGS.output) as file:
+            file.write(text)
+    else:
+        sys.stdout.write(text)
+
+
+def _explanations(recommender, history, items):
+    from katrec.serving.drawing import draw
+    from katrec.serving.explanation import Explainer
+
+    explainer = Explainer(recommender, FLAGS.datasets_dir)
+    made = [explainer.explain(history, item, FLAGS.user) for item, _ in items]
+    if FLAGS.drawing:
+        drawn = next((one for one in made if one.paths), None)
+        if drawn is None:
+            raise UserError(f"--drawing: nothing to draw; {made[0].note if made else 'nothing was recommended'}")
+        with files.replacing(FLAGS.drawing, "wb") as file:
+            draw(drawn).savefig(file, format=FLAGS.drawing[-3:], dpi=150)
+    return made
+
+
+def _write_file(recommender):
+    """Answers a file of histories, a CSV row a recommendation, in bounded memory."""
+    target = files.replacing(FLAGS.output) if FLAGS.output else None
+    histories, users = read_histories(FLAGS.input)
+    answers = recommender.recommend_stream(histories, FLAGS.k, users if recommender.takes_users else None)
+    if target is None:
+        _write_rows(answers, sys.stdout)
+        return
+    with target as file:
+        _write_rows(answers, file)
+
+
+def _write_rows(answers, file):
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("line", "rank", "item", "score"))
+    for line, items in enumerate(answers, start=1):
+        writer.writerows((line, rank, item, f"{score:.6g}") for rank, (item, score) in enumerate(items, start=1))
+
+
+def read_histories(path):
+    """Returns iterators over the histories of a file and over their users ("" where a line names none).
+
+    Raises:
+      UserError: while they are read: the file is missing or is not UTF-8.
+    """
+    def lines():
+        try:
+            with open(path, encoding="utf-8") as file:
+                for line in file:
+                    user, _, history = line.rstrip("\r\n").rpartition("\t")
+                    yield split(history), user
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: not UTF-8 ({error.reason}); convert it, for example with iconv") from None
+
+    return (history for history, _ in lines()), (user for _, user in lines())
+
+
+if __name__ == "__main__":
+    run(main)

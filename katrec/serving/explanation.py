@@ -1,0 +1,122 @@
+"""Why an item was recommended: paths of the knowledge graph, and attention on the history."""
+
+import os
+from typing import NamedTuple
+
+from katrec.data import collaborative_graph
+from katrec.data.dataset import load
+from katrec.serving.paths import PathFinder
+from katrec_common import files
+from katrec_common.command_line import UserError
+
+
+class Hop(NamedTuple):
+    """A step of a path, with names: `relation` as it is read from `source` to `target`; weight is π′."""
+
+    source: str
+    relation: str
+    target: str
+    weight: float
+
+
+class Explanation(NamedTuple):
+    """What speaks for an item.
+
+    Attributes:
+      item: its raw id.
+      name: its title, or its id.
+      paths: tuples of `Hop` from the item to one of the history, the strongest first, and each path's weight.
+      attention: pairs (name, weight) of the history's items that the model reads, oldest first.
+      note: why there are no paths, or an empty text.
+    """
+
+    item: str
+    name: str
+    paths: list
+    attention: list
+    note: str
+
+    def text(self):
+        """Returns lines for a terminal."""
+        lines = [f"{self.name} ({self.item})"]
+        for hops, weight in self.paths:
+            steps = "".join(f" —{hop.relation} {hop.weight:.2g}→ {hop.target}" for hop in hops)
+            lines.append(f"  path {weight:.2g}: {hops[0].source}{steps}")
+        if self.note:
+            lines.append(f"  {self.note}")
+        strongest = sorted(self.attention, key=lambda pair: -pair[1])[:5]
+        if strongest:
+            lines.append("  attention: " + ", ".join(f"{name} {weight:.2f}" for name, weight in strongest))
+        return "\n".join(lines)
+
+
+class Explainer:
+    """Explains a `Recommender`'s items.
+
+    Args:
+      recommender: `Recommender`.
+      datasets_dir: folder of the prepared data sets; without the model's data set there, or for a model without a
+        graph, explanations have attention only, and say so.
+    """
+
+    def __init__(self, recommender, datasets_dir="datasets"):
+        self._recommender = recommender
+        self._finder, self.note = None, ""
+        weights = recommender.graph_attention()
+        name = recommender.metadata["dataset"]
+        folder = os.path.join(datasets_dir, name)
+        if weights is None:
+            self.note = f"no paths: {recommender.metadata['model']} has no knowledge graph"
+        elif not os.path.exists(os.path.join(folder, "manifest.json")):
+            self.note = f"no paths: they need the prepared data set {name}, which is not in {datasets_dir}"
+        else:
+            self._read(folder, datasets_dir, name, weights)
+
+    def _read(self, folder, datasets_dir, name, weights):
+        dataset = load(datasets_dir, name)
+        if dataset.checksums != self._recommender.metadata["data"]:
+            raise UserError(f"{folder}: was prepared otherwise than the data set that the model was trained on; "
+                            "prepare it again with the same settings")
+        graph = collaborative_graph.build(dataset)
+        self._finder = PathFinder(graph, weights, dataset.num_entities)
+        self._num_relations = dataset.num_relations
+        self._relations = files.read_column(os.path.join(folder, "relations.tsv"), "relation_id")
+        entities = files.read_column(os.path.join(folder, "entities.tsv"), "entity_id")
+        items = files.read_column(os.path.join(folder, "items.tsv"), "item_id")
+        self._numbers = {item: number for number, item in enumerate(items)}
+        self._names = [self._name(item) for item in items] + entities[len(items):]
+
+    def explain(self, history, item, user=None, count=3):
+        """Returns the `Explanation` of an item for a history.
+
+        Args:
+          history: raw item ids, oldest first.
+          item: the raw id.
+          user: raw user id, for a model that takes users.
+          count: how many paths.
+        """
+        attention = [(self._name(one), weight) for one, weight in self._recommender.attention(history, user)]
+        paths, note = [], self.note
+        if self._finder:
+            known = [self._numbers[str(one)] for one in history if str(one) in self._numbers]
+            if str(item) not in self._numbers:
+                note = "no paths: the item is not in the data set"
+            else:
+                start = self._numbers[str(item)]
+                paths = [(self._hops(start, path), path.weight) for path in self._finder.find(start, known, count)]
+                note = "" if paths else "no path of two or three hops to the history"
+        return Explanation(str(item), self._name(item), paths, attention, note)
+
+    def _hops(self, start, path):
+        nodes = [start, *(step.node for step in path.steps)]
+        return tuple(Hop(self._names[source], self._relation(step.relation), self._names[step.node], step.weight)
+                     for source, step in zip(nodes, path.steps))
+
+    def _relation(self, number):
+        """An inverse relation is named with a caret, as in SPARQL's property paths."""
+        if number < self._num_relations:
+            return self._relations[number]
+        return "^" + self._relations[number - self._num_relations]
+
+    def _name(self, item):
+        return self._recommender.titles.get(str(item), str(item))

@@ -1,0 +1,48 @@
+"""Histories as text, and recommendations as a table, JSON or CSV."""
+
+import csv
+import io
+import json
+
+
+def split(text):
+    """Returns the item ids of a comma-separated list; spaces around them are not theirs."""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def as_table(rows, explanations):
+    """Returns lines with rank, score, item and title, an explanation below each where there is one."""
+    width = max([4, *(len(row["item"]) for row in rows)])
+    lines = [f"{'rank':>4}  {'score':>9}  {'item':{width}}  title"]
+    for row, explanation in zip(rows, explanations):
+        lines.append(f"{row['rank']:4}  {row['score']:9.4f}  {row['item']:{width}}  {row['title']}")
+        if explanation:
+            lines += [f"      {line.strip()}" for line in explanation.text().splitlines()[1:]]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(rows, explanations):
+    """Returns a JSON list, with paths and attention where there are explanations."""
+    for row, explanation in zip(rows, explanations):
+        if explanation:
+            row["explanation"] = {
+                "paths": [{"weight": weight, "hops": [hop._asdict() for hop in hops]}
+                          for hops, weight in explanation.paths],
+                "attention": [{"item": name, "weight": weight} for name, weight in explanation.attention],
+                "note": explanation.note,
+            }
+    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_csv(rows, explanations):
+    """Returns CSV with a header; an explanation's text is its last column."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("rank", "item", "title", "score", *(("explanation",) if any(explanations) else ())))
+    for row, explanation in zip(rows, explanations):
+        writer.writerow((row["rank"], row["item"], row["title"], f"{row['score']:.6g}",
+                         *((explanation.text(),) if explanation else ())))
+    return file.getvalue()
+
+
+FORMATTERS = {"table": as_table, "json": as_json, "csv": as_csv}

@@ -1,0 +1,165 @@
+"""A SavedModel as a Python object that takes and gives raw ids."""
+
+import json
+import os
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from katrec.serving.saved_model import EXTRA
+from katrec_common import files
+from katrec_common.command_line import UserError
+
+BATCH_HISTORIES = 512
+SILENT_SECONDS = 3
+
+
+class Recommender:
+    """Recommends with an exported model (`python -m katrec.export`); needs no data set.
+
+    Args:
+      saved: what `tf.saved_model.load` returned.
+      titles: {item: title} of the items that have one.
+
+    Attributes:
+      metadata: data set, flags, versions, metrics of the model, a dict.
+      takes_users: whether the model knows its users, so that `users` of `recommend` matters.
+      max_k: the most items that may be asked for.
+    """
+
+    def __init__(self, saved, titles):
+        self._signatures = saved.signatures
+        self.titles = titles
+        self.metadata = json.loads(self._signatures["metadata"]()["json"].numpy())
+        self.max_k = min(self.metadata["max_k"], self.metadata["items"])
+        inputs = self._signatures["serving_default"].structured_input_signature[1]
+        self.takes_users = "user" in inputs
+        self._table = None
+
+    @classmethod
+    def load(cls, path):
+        """Loads the SavedModel in `path`.
+
+        Raises:
+          UserError: there is none, or it is not an export of this project.
+        """
+        if not os.path.exists(os.path.join(path, "saved_model.pb")):
+            raise UserError(f"{path}: no SavedModel; python -m katrec.export writes one")
+        saved = tf.saved_model.load(path)
+        if "metadata" not in saved.signatures:
+            raise UserError(f"{path}: not a SavedModel that katrec.export wrote")
+        items = os.path.join(path, EXTRA, "items.tsv")
+        titles = {}
+        if os.path.exists(items):
+            pairs = zip(files.read_column(items, "item_id"), files.read_column(items, "title"))
+            titles = {item: title for item, title in pairs if title}
+        return cls(saved, titles)
+
+    def recommend(self, histories, k=10, users=None):
+        """Recommends items that a history does not have.
+
+        Args:
+          histories: a sequence of sequences of raw item ids, oldest first; a 2-d numpy array of ids, padded with ""; or
+            a pandas DataFrame with the columns user, item, timestamp.
+          k: how many items.
+          users: raw user ids, one a history, for a model that takes users; unknown ones are allowed.
+
+        Returns:
+          A list for each history of pairs (item, score), the best first, fewer than k where no more items are left; of
+          a DataFrame a DataFrame with the columns user, rank, item, score.
+
+        Raises:
+          ValueError: k is not within 1 … max_k, or the histories are of none of these kinds.
+        """
+        if not 1 <= k <= self.max_k:
+            raise ValueError(f"k is {k}, it must be from 1 to {self.max_k}")
+        if hasattr(histories, "columns"):
+            return self._recommend_frame(histories, k)
+        return list(self.recommend_stream(histories, k, users))
+
+    def recommend_stream(self, histories, k=10, users=None):
+        """Yields what `recommend` lists, for any number of histories, in batches of 512; arguments as there."""
+        users = iter(users) if users is not None else None
+        for batch in _batches(histories):
+            own = None if users is None else [str(next(users)) for _ in batch]
+            given = self._signatures["recommend"](k=tf.constant(k), **self._inputs(batch, own))
+            for items, scores in zip(given["items"].numpy(), given["scores"].numpy().tolist()):
+                yield [(item.decode(), score) for item, score in zip(items, scores) if item]
+
+    def similar_items(self, item, k=10):
+        """Returns the k items whose vectors have the largest cosine with an item's, pairs (item, cosine).
+
+        Raises:
+          ValueError: the item is not known, or k is not within 1 … number of items − 1.
+        """
+        if self._table is None:
+            table = self._signatures["item_table"]()
+            # The last column is the bias, which is no likeness.
+            vectors = table["vectors"].numpy()[:, :-1]
+            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+            ids = [one.decode() for one in table["items"].numpy()]
+            self._table = ids, {one: row for row, one in enumerate(ids)}, vectors / np.maximum(norms, 1e-12)
+        ids, rows, vectors = self._table
+        row = rows.get(str(item))
+        if row is None:
+            raise ValueError(f"item {item!r} is not known to the model")
+        if not 1 <= k < len(ids):
+            raise ValueError(f"k is {k}, it must be from 1 to {len(ids) - 1}")
+        cosines = vectors @ vectors[row]
+        cosines[row] = -np.inf
+        return [(ids[at], float(cosines[at])) for at in np.argsort(-cosines, kind="stable")[:k]]
+
+    def attention(self, history, user=None):
+        """Returns the last layer's attention on the items of a history that are read, mean over the heads.
+
+        Returns:
+          Pairs (item, weight), oldest first; an empty list for a model without.
+        """
+        if "attention" not in self._signatures:
+            return []
+        given = self._signatures["attention"](**self._inputs([history], None if user is None else [str(user)]))
+        weights = given["weights"].numpy()[0].mean(axis=0).tolist()
+        return [(item.decode(), weight) for item, weight in zip(given["items"].numpy()[0], weights) if item]
+
+    def graph_attention(self):
+        """Returns π′ of the collaborative graph's edges, float32[E], or None for a model without a graph."""
+        if "graph_attention" not in self._signatures:
+            return None
+        return self._signatures["graph_attention"]()["weights"].numpy()
+
+    def _inputs(self, histories, users):
+        width = max(1, *map(len, histories)) if histories else 1
+        padded = [[str(item) for item in history] + [""] * (width - len(history)) for history in histories]
+        inputs = {"history": tf.constant(padded)}
+        if self.takes_users:
+            inputs["user"] = tf.constant(users if users is not None else [""] * len(histories))
+        return inputs
+
+    def _recommend_frame(self, frame, k):
+        import pandas as pd
+
+        missing = [name for name in ("user", "item", "timestamp") if name not in frame.columns]
+        if missing:
+            raise ValueError(f"the DataFrame has no column {missing[0]!r}, it needs user, item and timestamp")
+        grouped = frame.sort_values("timestamp", kind="stable").groupby("user", sort=True)["item"]
+        users, histories = zip(*((user, items.tolist()) for user, items in grouped)) if len(frame) else ((), ())
+        rows = [(user, rank, item, score)
+                for user, items in zip(users, self.recommend_stream(histories, k, users))
+                for rank, (item, score) in enumerate(items, start=1)]
+        return pd.DataFrame(rows, columns=["user", "rank", "item", "score"])
+
+
+def _batches(histories):
+    """Yields lists of at most 512 histories, lists of ids."""
+    progress = {"unit": "history", "leave": False, "delay": SILENT_SECONDS, "dynamic_ncols": True}
+    batch = []
+    for history in tqdm(histories, "recommending", **progress):
+        if isinstance(history, (str, bytes)):
+            raise ValueError(f"a history must be a sequence of item ids, not the text {history!r}")
+        batch.append(list(history))
+        if len(batch) == BATCH_HISTORIES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

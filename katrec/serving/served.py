@@ -1,0 +1,183 @@
+"""What a SavedModel holds: raw item ids in, recommendations out, with TensorFlow alone."""
+
+import json
+
+import numpy as np
+import tensorflow as tf
+
+from katrec.models.recommender import ItemTables
+
+# What stands for a place that no item could fill, and its score.
+NO_ITEM, NO_SCORE = "", -np.inf
+DEFAULT_K = 10
+
+
+class Served(tf.Module):
+    """A model's inference with the graph propagation and Ê folded into tables.
+
+    Signatures, all with named inputs and outputs; B histories, n of any size, oldest item first, "" is passed over:
+
+      - serving_default(history: string[B, n]) → items: string[B, 10], scores: float32[B, 10], unknown: int32[B];
+        recommend(history, k: int32[]) the same of k ≤ max_k items. Items of the history are never recommended; a place
+        that no item is left for is "" with −∞.
+      - recommend_from(history, candidates: string[B, c]) → scores: float32[B, c], −∞ for unknown ids; unknown.
+      - rank(history, item: string[B]) → rank: int32[B], from 1, among the items outside the history, ties against it;
+        0 for an unknown item.
+      - encode(history) → vectors: float32[B, q + 1]; item_table() → items: string[|I|], vectors: float32[|I|, q + 1]:
+        their inner products are the scores, for an approximate-nearest-neighbour index.
+      - metadata() → json: string[].
+      - attention(history) → items: string[B, w], weights: float32[B, heads, w], w ≤ T − 1, for KATRec and BERT4Rec: the
+        last layer's weights on the items that are read, at the position that is predicted.
+      - graph_attention() → weights: float32[E], for KATRec: π′ of the collaborative graph's edges in their order.
+
+    Models that know their users (BPR-MF, explicit user modelling) take `user: string[B]` in every signature with a
+    history; "" and unknown users get the mean user's vector. An empty history gets the popularity ranking: scores are
+    the items' training interactions. Unknown ids of a history are passed over and counted in `unknown`.
+
+    Args:
+      model: a `Recommender` with its best weights.
+      item_ids, user_ids: raw ids, in the order of their numbers.
+      popularity: int[|I|], training interactions.
+      max_k: largest k.
+      metadata: what `metadata` returns, a dict that JSON can hold.
+    """
+
+    def __init__(self, model, item_ids, user_ids, popularity, max_k, metadata):
+        super().__init__()
+        tables = model.inference_tables()
+        self._history_length, self._padding = model.history_length, model.tokens.padding
+        self._num_items, self._max_k = model.num_items, min(max_k, model.num_items)
+        # Only these of the model's parts are kept: not the graph, nor what trains it.
+        self.parts = model.inference_layers
+        self._vectors, self._weights = model.next_item_vectors, getattr(model, "next_item_attention", None)
+        self.inputs = None if tables.inputs is None else tf.Variable(tables.inputs, trainable=False, name="inputs")
+        self.items = tf.Variable(tf.concat([tables.outputs, model.item_bias[:, None]], axis=1), trainable=False,
+                                 name="items")
+        self.popularity = tf.Variable(np.asarray(popularity, np.float32), trainable=False, name="popularity")
+        self.users = None
+        if tables.users is not None:
+            # The last row is that of a user who is not known.
+            mean = tf.reduce_mean(tables.users, axis=0, keepdims=True)
+            self.users = tf.Variable(tf.concat([tables.users, mean], axis=0), trainable=False, name="users")
+            self.user_numbers = _numbers(user_ids, len(user_ids))
+        self.item_ids = tf.Variable(tf.constant(np.asarray(item_ids, dtype=object), tf.string), trainable=False)
+        self.item_numbers = _numbers(item_ids, -1)
+        weights = getattr(model, "attention_weights", None)
+        self.edges = None if weights is None else tf.Variable(weights, trainable=False, name="edges")
+        self._metadata = json.dumps(metadata, ensure_ascii=False)
+
+    def signatures(self):
+        """Returns {name: concrete function}."""
+        history = {"history": tf.TensorSpec([None, None], tf.string, "history")}
+        if self.users is not None:
+            history["user"] = tf.TensorSpec([None], tf.string, "user")
+        k = {"k": tf.TensorSpec([], tf.int32, "k")}
+        made = {
+            "serving_default": (self._recommend_default, history),
+            "recommend": (self._recommend, {**history, **k}),
+            "recommend_from": (self._recommend_from,
+                               {**history, "candidates": tf.TensorSpec([None, None], tf.string, "candidates")}),
+            "rank": (self._rank, {**history, "item": tf.TensorSpec([None], tf.string, "item")}),
+            "encode": (self._encode, history),
+            "item_table": (lambda: {"items": self.item_ids.read_value(), "vectors": self.items.read_value()}, {}),
+            "metadata": (lambda: {"json": tf.constant(self._metadata)}, {}),
+        }
+        if self._weights is not None:
+            made["attention"] = (self._attention, history)
+        if self.edges is not None:
+            made["graph_attention"] = (lambda: {"weights": self.edges.read_value()}, {})
+        return {name: tf.function(_checked(function, inputs)).get_concrete_function(**inputs)
+                for name, (function, inputs) in made.items()}
+
+    def _recommend_default(self, history, user=None):
+        return self._recommend(history, tf.constant(min(DEFAULT_K, self._max_k)), user)
+
+    def _recommend(self, history, k, user=None):
+        with tf.control_dependencies([
+            tf.debugging.assert_greater(k, 0, f"k must be from 1 to {self._max_k}"),
+            tf.debugging.assert_less_equal(k, self._max_k, f"k must be from 1 to {self._max_k}"),
+        ]):
+            k = tf.identity(k)
+        known = self._known(history)
+        scores, numbers = tf.math.top_k(self._unseen_scores(known, user), k)
+        items = tf.where(scores > NO_SCORE, tf.gather(self.item_ids, numbers), NO_ITEM)
+        return {"items": items, "scores": scores, "unknown": self._unknown(history)}
+
+    def _recommend_from(self, history, candidates, user=None):
+        known = self._known(history)
+        numbers = self.item_numbers.lookup(candidates)
+        scores = tf.gather(self._scores(known, user), tf.maximum(numbers, 0), batch_dims=1)
+        return {"scores": tf.where(numbers >= 0, scores, NO_SCORE), "unknown": self._unknown(history)}
+
+    def _rank(self, history, item, user=None):
+        known = self._known(history)
+        numbers = self.item_numbers.lookup(item)
+        places = tf.maximum(numbers, 0)
+        target = tf.gather(self._scores(known, user), places, batch_dims=1)
+        others = self._unseen_scores(known, user)
+        # The item itself counts once, whether the history has it or not.
+        itself = tf.cast(tf.gather(others, places, batch_dims=1) > NO_SCORE, tf.int32)
+        rank = 1 + tf.math.count_nonzero(others >= target[:, None], axis=1, dtype=tf.int32) - itself
+        return {"rank": tf.where(numbers >= 0, rank, 0)}
+
+    def _encode(self, history, user=None):
+        return {"vectors": self._encoded(self._known(history), user)}
+
+    def _attention(self, history, user=None):
+        known = self._known(history)
+        sequences = self._right_aligned(known)
+        weights = self._weights(sequences, self._tables())
+        ids = tf.concat([self.item_ids, [NO_ITEM]], axis=0)
+        return {"items": tf.gather(ids, sequences), "weights": weights}
+
+    def _tables(self):
+        inputs = None if self.inputs is None else tf.convert_to_tensor(self.inputs)
+        users = None if self.users is None else tf.convert_to_tensor(self.users)
+        return ItemTables(inputs, self.items[:, :-1], users)
+
+    def _known(self, history):
+        """Returns the known items of each history, ragged int32[B, None]."""
+        numbers = self.item_numbers.lookup(history)
+        return tf.ragged.boolean_mask(numbers, numbers >= 0)
+
+    def _unknown(self, history):
+        missing = tf.logical_and(self.item_numbers.lookup(history) < 0, history != "")
+        return tf.math.count_nonzero(missing, axis=1, dtype=tf.int32)
+
+    def _right_aligned(self, known):
+        """Returns int32[B, w], the last items that the model reads, padding before them."""
+        read = tf.minimum(known.row_lengths(), self._history_length)
+        width = tf.reduce_max(tf.concat([read, [1]], axis=0))
+        back = tf.range(width, 0, -1)
+        inside = back <= read[:, None]
+        places = known.row_limits()[:, None] - back
+        flat = tf.concat([known.flat_values, [self._padding]], axis=0)
+        return tf.where(inside, tf.gather(flat, tf.where(inside, places, 0)), self._padding)
+
+    def _encoded(self, known, user):
+        users = tf.zeros([known.nrows(out_type=tf.int32)], tf.int32) if user is None else self.user_numbers.lookup(user)
+        vectors = self._vectors(self._right_aligned(known), users, self._tables())
+        return tf.concat([vectors, tf.ones_like(vectors[:, :1])], axis=1)
+
+    def _scores(self, known, user):
+        scores = tf.matmul(self._encoded(known, user), self.items, transpose_b=True)
+        return tf.where((known.row_lengths() == 0)[:, None], self.popularity, scores)
+
+    def _unseen_scores(self, known, user):
+        pairs = tf.stack([known.value_rowids(), tf.cast(known.flat_values, tf.int64)], axis=1)
+        seen = tf.scatter_nd(pairs, tf.ones(tf.shape(pairs)[:1]), [known.nrows(), self._num_items])
+        return tf.where(seen > 0, NO_SCORE, self._scores(known, user))
+
+
+def _checked(function, specs):
+    """Returns the function with its inputs' ranks checked as it runs: a signature alone checks types only."""
+    def call(**inputs):
+        return function(**{name: tf.ensure_shape(value, specs[name].shape) for name, value in inputs.items()})
+
+    return call
+
+
+def _numbers(ids, default):
+    keys = tf.constant(np.asarray(ids, dtype=object), tf.string)
+    pairs = tf.lookup.KeyValueTensorInitializer(keys, tf.range(len(ids)))
+    return tf.lookup.StaticHashTable(pairs, default)

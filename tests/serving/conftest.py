@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from katrec.models.build import build
+from katrec.serving.recommender import Recommender
+from katrec.serving.saved_model import write
+from katrec.serving.served import Served
+from katrec_common import files
+
+VARIANTS = {
+    "katrec": {"model": "katrec"}, "explicit users": {"model": "katrec", "user_modeling": True},
+    "bert4rec": {"model": "bert4rec"}, "sasrec": {"model": "sasrec"}, "gru4rec": {"model": "gru4rec"},
+    "gru4rec++": {"model": "gru4rec++"}, "bprmf": {"model": "bprmf"},
+}
+
+
+@pytest.fixture(scope="session")
+def exported(datasets_dir, tiny_dataset, tmp_path_factory):
+    """Makes an exported model with random weights: exported(variant, make_config) gives the model and the folder."""
+    made = {}
+
+    def make(variant, make_config):
+        if variant not in made:
+            config = make_config(**VARIANTS[variant])
+            model, _ = build(config, tiny_dataset)
+            generator = np.random.default_rng(5)
+            for variable in model.trainable_variables:
+                variable.assign(generator.normal(size=variable.shape) / 2)
+            model.refresh_attention()
+            folder = datasets_dir / "tiny"
+            ids = [files.read_column(folder / f"{kind}s.tsv", f"{kind}_id") for kind in ("item", "user")]
+            metadata = {"dataset": "tiny", "model": config.model, "items": 24, "max_k": 20,
+                        "data": tiny_dataset.checksums}
+            served = Served(model, *ids, np.bincount(tiny_dataset.items, minlength=24), 20, metadata)
+            path = tmp_path_factory.mktemp("exported") / "model"
+            write(served, str(path), metadata, folder / "items.tsv")
+            made[variant] = model, path
+        return made[variant]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def load_once():
+    """Loads a SavedModel once a session."""
+    loaded = {}
+
+    def load(path):
+        if path not in loaded:
+            loaded[path] = tf.saved_model.load(str(path)), Recommender.load(str(path))
+        return loaded[path]
+
+    return load
