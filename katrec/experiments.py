@@ -22,6 +22,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_list("models", list(MODELS), "The models to train.")
 flags.DEFINE_list("ablations", [], f"KATRec's variants for Table 3: {', '.join(list(VARIANTS)[1:])}; all: the paper's.")
 flags.DEFINE_list("seeds", ["1"], "A run of each model and variant a seed; the tables have means over them.")
+flags.DEFINE_list("ablation_seeds", None, "The seeds of KATRec's variants, where fewer are wanted; default: --seeds.")
 flags.DEFINE_integer("jobs", 1, "Runs that are trained at a time, each on its share of the processor's cores.", 1)
 flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets and their flags.")
 flags.DEFINE_string("runs_dir", "runs", "Folder of the run directories, DATASET/MODEL-seedN.")
@@ -69,10 +70,8 @@ def plan(dataset):
 
     Figure 5 needs KATRec without positional embedding: one seed of it is trained beside KATRec.
     """
-    variants = {model: ["none"] for model in FLAGS.models}
-    if "katrec" in FLAGS.models:
-        variants["katrec"] += _ablations()
-    keys = [(model, variant, seed) for seed in FLAGS.seeds for model in variants for variant in variants[model]]
+    keys = [(model, "none", seed) for seed in FLAGS.seeds for model in FLAGS.models]
+    keys += [("katrec", variant, seed) for seed in FLAGS.ablation_seeds or FLAGS.seeds for variant in _ablations()]
     if "katrec" in FLAGS.models:
         keys.append(("katrec", "no_position", FLAGS.seeds[0]))
     runs = {}
@@ -98,6 +97,8 @@ def _check_flags(datasets):
         raise FlagError("--ablations are variants of katrec, which --models leaves out")
     if not FLAGS.seeds or not all(seed.isdecimal() for seed in FLAGS.seeds):
         raise FlagError(f"--seeds={','.join(FLAGS.seeds)}: whole numbers separated by commas")
+    if not set(FLAGS.ablation_seeds or []) <= set(FLAGS.seeds):
+        raise FlagError(f"--ablation_seeds={','.join(FLAGS.ablation_seeds)}: must be among --seeds")
     for dataset in datasets:
         path = os.path.join(FLAGS.datasets_dir, dataset, "flags.txt")
         if not os.path.exists(path):

@@ -42,6 +42,8 @@ def table2(runs, num_negatives):
 def table3(runs, num_negatives):
     """Returns Table 3, sampled and full ranking of KATRec's variants: a `Table` each.
 
+    A variant of fewer seeds is compared (p) with KATRec's runs of the same seeds.
+
     Args:
       runs: {variant: [`Finished`, one a seed]}, "none" being KATRec itself.
       num_negatives: as in `table2`.
@@ -96,10 +98,17 @@ def _variants(title, runs, titles, protocol):
     rows = []
     for metric in METRICS:
         rows.append(_row(metric, runs, protocol))
-        others = [variant for variant in runs if variant != "none"]
         if metric in paper.TABLE_3_METRICS and "none" in runs:
-            rows.append([f"p, {metric}", "", *(_p(runs["none"], runs[one], protocol, metric) for one in others)])
+            rows.append([f"p, {metric}", *("" if variant == "none" else
+                                           _p(_of_seeds(runs["none"], runs[variant]), runs[variant], protocol, metric)
+                                           for variant in runs)])
     return Table(title, header, rows)
+
+
+def _of_seeds(runs, others):
+    """Returns those of `runs` whose seeds `others` have."""
+    seeds = {run.result["seed"] for run in others}
+    return [run for run in runs if run.result["seed"] in seeds]
 
 
 def _row(metric, runs, protocol):
