@@ -43,6 +43,8 @@ setup(
             "katrec-preprocess = katrec_common.console:preprocess",
             "katrec-train = katrec_common.console:train",
             "katrec-evaluate = katrec_common.console:evaluate",
+            "katrec-export = katrec_common.console:export",
+            "katrec-recommend = katrec_common.console:recommend",
             "katrec-search = katrec_common.console:search",
             "katrec-experiments = katrec_common.console:experiments",
         ]

@@ -11,5 +11,7 @@ def _run(module):
 preprocess = functools.partial(_run, "preprocess")
 train = functools.partial(_run, "katrec.train")
 evaluate = functools.partial(_run, "katrec.evaluate")
+export = functools.partial(_run, "katrec.export")
+recommend = functools.partial(_run, "katrec.recommend")
 search = functools.partial(_run, "katrec.search")
 experiments = functools.partial(_run, "katrec.experiments")

@@ -236,7 +236,8 @@ def test_experiments_refuse(command, arguments, message):
 @pytest.mark.parametrize("module, flag", [
     ("preprocess", "--min_interactions"), ("katrec.train", "--kg_steps"), ("katrec.evaluate", "--split"),
     ("katrec.experiments", "--seeds"), ("katrec.search", "--jobs"),
-    ("preprocess.download", "--graph"), ("preprocess.synthesize", "--scale"),
+    ("preprocess.download", "--graph"), ("preprocess.synthesize", "--scale"), ("katrec.export", "--max_k"),
+    ("katrec.recommend", "--explain"),
 ])
 def test_help_shows_the_flags(command, module, flag):
     text = command(module, "--help").stdout
@@ -247,6 +248,7 @@ def test_help_shows_the_flags(command, module, flag):
 def test_console_scripts_are_the_commands(command):
     """What setup.py's entry points call, without an installation."""
     for name, module in [("preprocess", "preprocess"), ("train", "katrec.train"), ("evaluate", "katrec.evaluate"),
+                         ("export", "katrec.export"), ("recommend", "katrec.recommend"),
                          ("search", "katrec.search"), ("experiments", "katrec.experiments")]:
         code = f"from katrec_common import console; console.{name}()"
         done = subprocess.run([sys.executable, "-c", code, "--help"], cwd=ROOT, capture_output=True, text=True,

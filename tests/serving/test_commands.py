@@ -1,0 +1,105 @@
+"""export and recommend end to end, with a run that was trained on the tiny data set."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.test_commands import SMALL, fails
+
+
+@pytest.fixture(scope="module")
+def folder(command, datasets_dir, tmp_path_factory):
+    """Holds a finished run and the model exported from it."""
+    folder = tmp_path_factory.mktemp("serving")
+    arguments = [*SMALL, f"--datasets_dir={datasets_dir}", "--model=katrec", f"--output_dir={folder}/run"]
+    assert command("katrec.train", *arguments).returncode == 0
+    done = command("katrec.export", f"--output_dir={folder}/run", f"--saved_model={folder}/model", "--max_k=15")
+    assert done.returncode == 0, done.stderr
+    assert "exported katrec of tiny" in done.stdout
+    return folder
+
+
+def recommend(command, folder, *arguments, **kwargs):
+    return command("katrec.recommend", f"--saved_model={folder}/model", *arguments, **kwargs)
+
+
+def test_metadata_is_whole(folder):
+    metadata = json.loads((folder / "model" / "assets.extra" / "metadata.json").read_text())
+    assert (metadata["dataset"], metadata["model"], metadata["items"], metadata["max_k"]) == ("tiny", "katrec", 24, 15)
+    assert metadata["flags"]["entity_dim"] == 8 and "tensorflow" in metadata["versions"]
+    assert metadata["result"] == json.loads((folder / "run" / "result.json").read_text())
+
+
+def test_a_history_in_all_formats(folder, command, datasets_dir):
+    table = recommend(command, folder, "--history=i1, i5,i9", "--k=3", "--explain", f"--datasets_dir={datasets_dir}")
+    assert table.returncode == 0, table.stderr
+    assert "Film" in table.stdout and "path " in table.stdout and "attention: " in table.stdout
+    rows = json.loads(recommend(command, folder, "--history=i1,i5,i9", "--k=3", "--format=json").stdout)
+    assert [row["rank"] for row in rows] == [1, 2, 3]
+    assert not {row["item"] for row in rows} & {"i1", "i5", "i9"}
+    lines = recommend(command, folder, "--history=i1,i5,i9", "--k=3", "--format=csv").stdout.splitlines()
+    assert [line.split(",")[1] for line in lines[1:]] == [row["item"] for row in rows]
+
+
+def test_a_drawing(folder, command, datasets_dir, tmp_path):
+    done = recommend(command, folder, "--history=i1,i5", "--explain", f"--datasets_dir={datasets_dir}",
+                     f"--drawing={tmp_path}/paths.png")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "paths.png").read_bytes()[1:4] == b"PNG"
+    done = recommend(command, folder, "--history=i1,i5", "--explain", f"--datasets_dir={tmp_path}",
+                     f"--drawing={tmp_path}/none.png")
+    assert fails(done, 1, "nothing to draw; no paths: they need the prepared data set tiny")
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_a_file_of_histories(folder, command, tmp_path):
+    (tmp_path / "histories.txt").write_text("i1,i5\n\nunknown,i2\n" * 400)
+    done = recommend(command, folder, f"--input={tmp_path}/histories.txt", f"--output={tmp_path}/out.csv", "--k=2")
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "out.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["line"]) for row in rows] == [line for line in range(1, 1201) for _ in range(2)]
+    alone = json.loads(recommend(command, folder, "--history=i1,i5", "--k=2", "--format=json").stdout)
+    assert [row["item"] for row in rows[-6:-4]] == [row["item"] for row in alone]
+
+
+@pytest.mark.parametrize("arguments, status, message", [
+    ([], 2, "--history or --input is needed"),
+    (["--history=i1", "--input=x"], 2, "and not both"),
+    (["--history=i1", "--k=16"], 2, "--k=16: this model was exported for at most 15"),
+    (["--history=i1", "--k=0"], 2, "k"),
+    (["--history=i1", "--user=u1"], 2, "does not know users"),
+    (["--history=i1", "--drawing=x.png"], 2, "goes with --explain"),
+    (["--history=i1", "--explain", "--drawing=x.gif"], 2, "must end with .png or .svg"),
+    (["--input=/nowhere"], 1, "/nowhere: cannot be read"),
+])
+def test_recommend_refuses(folder, command, arguments, status, message):
+    assert fails(recommend(command, folder, *arguments), status, message)
+
+
+def test_wrong_input_leaves_the_output_alone(folder, command, tmp_path):
+    (tmp_path / "bad.txt").write_bytes(b"i1\n\xff\xfe\n")
+    (tmp_path / "out.csv").write_text("from before")
+    done = recommend(command, folder, f"--input={tmp_path}/bad.txt", f"--output={tmp_path}/out.csv")
+    assert fails(done, 1, "not UTF-8")
+    assert (tmp_path / "out.csv").read_text() == "from before"
+
+
+@pytest.mark.parametrize("arguments, status, message", [
+    (["--saved_model=x"], 2, "--output_dir is needed"),
+    (["--output_dir=/nowhere", "--saved_model=x"], 1, "not a run directory"),
+    (["--output_dir=/nowhere", f"--saved_model={ROOT}"], 2, "exists; remove it"),
+])
+def test_export_refuses(command, arguments, status, message):
+    assert fails(command("katrec.export", *arguments), status, message)
+
+
+def test_the_example_runs_as_it_is(folder):
+    done = subprocess.run([sys.executable, ROOT / "examples" / "serve.py", folder / "model", "i1", "i5"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 10
