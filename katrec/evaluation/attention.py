@@ -17,14 +17,15 @@ def attention_weights(model, dataset, users):
       users: int[n].
 
     Returns:
-      A list of float[n, heads, w, w] (query, then key), one a layer, the last position being the mask token's; and
+      A list of float32[n, heads, w, w] (query, then key), one a layer, the last position being the mask token's; and
       bool[n, w], false at padding.
     """
     offsets, items = dataset.histories("test")
     histories = recent_items(offsets, items, users, model.history_length, model.tokens.padding)
     sequences = np.concatenate([histories, np.full((len(users), 1), model.tokens.mask, np.int32)], axis=1)
     _, weights = model.hidden_states(tf.constant(sequences), model.inference_tables(), return_attention=True)
-    return [layer.numpy() for layer in weights], sequences != model.tokens.padding
+    # numpy knows no bfloat16.
+    return [tf.cast(layer, tf.float32).numpy() for layer in weights], sequences != model.tokens.padding
 
 
 def average_attention(model, dataset, positions):

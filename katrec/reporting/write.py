@@ -105,7 +105,8 @@ def _notes(runs, seeds):
         lines.append(f"{_title(model, variant)}: steps {steps}; seconds {seconds}; {result['precision']} products; "
                      f"{result['users']} test users")
     return [*lines, f"Machine: {machine()}", f"Date: {today()}",
-            "Each run's weights are those with the best validation NDCG@10; p: paired t-test over the test users."]
+            "Each run's weights are those with the best validation NDCG@10; p: paired t-test over the test users, "
+            "against KATRec's runs of the same seeds."]
 
 
 def _title(model, variant):

@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from katrec.evaluation.attention import attention_weights, average_attention, cooccurrence_ratio
+from katrec.models import precision
 from katrec.models.build import build
 from katrec.reporting.attention_figures import figure6
 
 
-@pytest.fixture
-def model(tiny_dataset, make_config, generator):
+@pytest.fixture(params=["float32", "mixed_bfloat16"])
+def model(tiny_dataset, make_config, generator, monkeypatch, request):
+    monkeypatch.setattr(precision, "policy", lambda mixed: tf.keras.mixed_precision.Policy(request.param))
     model, _ = build(make_config(model="bert4rec"), tiny_dataset)
     for variable in model.trainable_variables:
         variable.assign(generator.normal(size=variable.shape))
@@ -46,6 +49,7 @@ def test_a_users_last_items(tiny_dataset, model):
     user = next(user for user in range(40) if list(histories[offsets[user + 1] - 6:offsets[user + 1]]) == list(items))
     weights, _ = attention_weights(model, tiny_dataset, np.array([user]))
     np.testing.assert_allclose(attention["BERT4Rec"], weights[1][0, :, -1, -7:-1].mean(axis=0))
+    assert attention["BERT4Rec"].dtype == np.float32
     assert ratio.shape == (6, 6)
     short = tiny_dataset._replace(items=tiny_dataset.items % 3, valid=tiny_dataset.valid % 3)
     with pytest.raises(ValueError, match="no user has 6 different items"):
