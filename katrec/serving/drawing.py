@@ -38,7 +38,8 @@ def draw(explanation):
         axes.annotate("", (x1, y1), (x0, y0), arrowprops={
             "arrowstyle": "->", "color": "#555555", "linewidth": 0.8 + 4 * np.sqrt(weight), "shrinkA": 18,
             "shrinkB": 18})
-        axes.text((x0 + x1) / 2, (y0 + y1) / 2, f"{relation}\n{weight:.2g}", ha="center", va="center", fontsize=7,
+        label = relation.replace(".", ".\n")
+        axes.text((x0 + x1) / 2, (y0 + y1) / 2, f"{label}\n{weight:.2g}", ha="center", va="center", fontsize=7,
                   bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
     for name, (x, y) in places.items():
         colour = RECOMMENDED if x == 0 else ITEM if x == 3 else ENTITY

@@ -34,7 +34,7 @@ class Path(NamedTuple):
 
 
 class PathFinder:
-    """Finds paths over entities of the knowledge graph, not over users.
+    """Finds paths over entities of the knowledge graph, not over users; of parallel edges the strongest counts.
 
     Args:
       graph: `CollaborativeGraph`.
@@ -44,8 +44,11 @@ class PathFinder:
 
     def __init__(self, graph, weights, num_entities):
         inside = (graph.heads < num_entities) & (graph.tails < num_entities)
-        self._edges = pd.DataFrame({"head": graph.heads[inside], "relation": graph.relations[inside],
-                                    "tail": graph.tails[inside], "weight": weights[inside].astype(np.float64)})
+        edges = pd.DataFrame({"head": graph.heads[inside], "relation": graph.relations[inside],
+                              "tail": graph.tails[inside], "weight": weights[inside].astype(np.float64)})
+        # Freebase often says one thing twice, by a relation and by its inverse.
+        edges = edges.sort_values(["head", "weight"], ascending=[True, False], kind="stable")
+        self._edges = edges.drop_duplicates(["head", "tail"])
         # Edges are sorted by head; this order sorts them by tail.
         self._by_tail = np.argsort(self._edges["tail"].to_numpy(), kind="stable")
         nodes = np.arange(num_entities + 1)
@@ -55,7 +58,7 @@ class PathFinder:
     def find(self, item, history, count=5):
         """Returns the `count` strongest paths of two and three hops from `item` to the items of `history`.
 
-        Another item may stand in the middle, but no node twice. Parallel edges are paths of their own.
+        Another item may stand in the middle, but no node twice.
 
         Args:
           item: the recommended item's number.

@@ -77,11 +77,12 @@ def test_what_is_no_export_is_said(tmp_path):
 
 def all_paths(graph, weights, num_entities, item, goals):
     """Every path of two and three hops over entities, by loops."""
-    edges = [(int(head), int(relation), int(tail), float(weight))
-             for head, relation, tail, weight in zip(graph.heads, graph.relations, graph.tails, weights)
-             if max(head, tail) < num_entities]
+    best = {}
+    for head, relation, tail, weight in zip(graph.heads, graph.relations, graph.tails, weights):
+        if max(head, tail) < num_entities and weight > best.get((head, tail), (0,))[-1]:
+            best[head, tail] = (int(head), int(relation), int(tail), float(weight))
     out = {}
-    for edge in edges:
+    for edge in best.values():
         out.setdefault(edge[0], []).append(edge)
     found = []
     for first in out.get(item, []):
