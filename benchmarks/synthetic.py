@@ -6,6 +6,7 @@ import numpy as np
 from absl import flags
 
 from katrec.data.dataset import Dataset
+from katrec_common.paper import TABLE_1
 
 FLAGS = flags.FLAGS
 
@@ -22,9 +23,8 @@ class Size(NamedTuple):
 
 
 SIZES = {
-    "amazon-book": Size(70679, 24915, 113487, 846434, 2557746, 39),
-    "lastfm": Size(23566, 48123, 106389, 8057269, 464567, 9),
-    "yelp2018": Size(45919, 45538, 136499, 1185068, 1853704, 42),
+    **{name: Size(users, items, items + entities, interactions, triplets, relations)
+       for name, (users, items, interactions, entities, relations, triplets) in TABLE_1.items()},
     "beauty": Size(22363, 12101, 12738, 198502, 45032, 1),
     "ml-100k": Size(943, 1152, 2586, 97953, 37242, 23),
 }

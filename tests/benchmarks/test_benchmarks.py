@@ -25,6 +25,14 @@ def test_it_prints_figures_beside_a_bound(command, name, arguments):
     assert re.search(rf"`python -m benchmarks.{name} --dataset_like=ml-100k .*peak memory \d+ MiB", done.stdout)
 
 
+def test_raw_files_are_prepared_at_each_scale(command):
+    done = command("benchmarks.raw_files", "--like=amazon-book", "--scales=0.002,0.004")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| 0.00")]
+    assert [row[:2] for row in rows] == [["| 0.002", "45,014"], ["| 0.004", "90,029"]]
+    assert all(float(row[3]) > 0 for row in rows)
+
+
 @pytest.mark.parametrize("name", ["beauty", "ml-100k"])
 def test_synthetic_sizes(name):
     size, dataset = SIZES[name], like(name, 1.0)
