@@ -128,7 +128,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tiny_dataset, make_config, tmp_p
     config = make_config(model="bert4rec", output_dir=tmp_path, train_steps=4, eval_every_steps=4)
     trainer = Trainer(config, tiny_dataset)
     trainer.model.items.assign(trainer.model.items * float("nan"))
-    with pytest.raises(UserError, match="step 4: the loss is nan .*lower --learning_rate"):
+    with pytest.raises(UserError, match="step 4: the loss is nan, .*lower --learning_rate"):
         trainer.run()
     assert not (tmp_path / "result.json").exists()
 
