@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, Optional
 
+from preprocess.sources import amazon_book, freebase, lastfm, yelp2018
+
 KGAT = "https://raw.githubusercontent.com/xiangwang1223/knowledge_graph_attention_network/master/Data"
 # What, page, licence.
 KGAT_TERMS = ("KGAT's lists and graph", "https://github.com/xiangwang1223/knowledge_graph_attention_network",
@@ -56,21 +58,22 @@ def _kgat(folder, zipped):
 
 
 FREEBASE = Remote("https://commondatastorage.googleapis.com/freebase-public/rdf/freebase-rdf-latest.gz",
-                  "freebase-rdf-latest.gz", "22 GB")
+                  freebase.DUMP, "22 GB")
 ENTRIES = {
     "amazon-book": Entry(
         terms=(("Amazon's book ratings", "https://jmcauley.ucsd.edu/data/amazon/links.html",
                 "for research; cite He and McAuley 2016"), KGAT_TERMS),
         interactions=(Remote("http://snap.stanford.edu/data/amazon/productGraph/categoryFiles/ratings_Books.csv",
-                             "ratings_Books.csv", "0.9 GB"),),
-        by_hand="", archives=(), file="ratings_Books.csv", kgat=_kgat("amazon-book", zipped=True), links="ab2fb.txt",
+                             amazon_book.FILE, "0.9 GB"),),
+        by_hand="", archives=(), file=amazon_book.FILE, kgat=_kgat("amazon-book", zipped=True),
+        links=amazon_book.LINKS,
     ),
     "lastfm": Entry(
         terms=(("LFM-1b", "http://www.cp.jku.at/datasets/LFM-1b/", "withdrawn by its authors for reasons of licence"),
                KGAT_TERMS),
         interactions=(),
         by_hand="LFM-1b is no longer given out. Who has a copy puts LFM-1b_LEs.txt, or LFM-1b.zip as it was, into",
-        archives=("LFM-1b.zip",), file="LFM-1b_LEs.txt", kgat=_kgat("last-fm", zipped=False), links="lfb2fb.txt",
+        archives=("LFM-1b.zip",), file=lastfm.FILE, kgat=_kgat("last-fm", zipped=False), links=lastfm.LINKS,
     ),
     "yelp2018": Entry(
         terms=(("Yelp's open data set", "https://www.yelp.com/dataset",
@@ -79,6 +82,6 @@ ENTRIES = {
         by_hand="Fill in the form on the page, choose the JSON release, and put yelp_academic_dataset_review.json, or "
                 "the archive as it comes, into",
         archives=("yelp_dataset.tar", "yelp_dataset.tgz", "yelp_dataset.zip", "Yelp-JSON.zip"),
-        file="yelp_academic_dataset_review.json", kgat=_kgat("yelp2018", zipped=True), links=None,
+        file=yelp2018.FILE, kgat=_kgat("yelp2018", zipped=True), links=None,
     ),
 }

@@ -113,7 +113,7 @@ import tensorflow as tf
 signatures = tf.saved_model.load(sys.argv[1]).signatures
 inputs = {"user": tf.constant([""])} if "user" in signatures["serving_default"].structured_input_signature[1] else {}
 print(signatures["serving_default"](history=tf.constant([["i1", "i2"]]), **inputs)["items"].numpy()[0, 0].decode())
-assert not [name for name in sys.modules if name.startswith(("katrec", "keras"))] or "katrec" not in sys.modules
+assert not [name for name in sys.modules if name.startswith("katrec")]
 """
 
 
