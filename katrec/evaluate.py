@@ -9,7 +9,7 @@ from katrec import settings  # noqa: F401 (its flags)
 from katrec.data.dataset import load
 from katrec.reporting.text import metric_lines
 from katrec.training import run_directory
-from katrec_common.command_line import FlagError, UserError, run
+from katrec_common.command_line import FlagError, run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("split", "test", ["valid", "test"], "Which held-out items to rank.")
@@ -28,12 +28,9 @@ def main():
     run_directory.check_data(config, dataset.checksums)
     # TensorFlow takes seconds to import: flags, data and directory are checked before.
     from katrec.evaluation.ranking import Evaluator
-    from katrec.models.build import build
-    from katrec.training.checkpoints import best_checkpoint
+    from katrec.training.checkpoints import best_model
 
-    model, _ = build(config, dataset)
-    if not best_checkpoint(FLAGS.output_dir, model).restore_or_initialize():
-        raise UserError(f"{FLAGS.output_dir}: no checkpoint yet; the run has not reached its first evaluation")
+    model = best_model(FLAGS.output_dir, config, dataset)
     evaluator = Evaluator(model, dataset, FLAGS.split, config.num_negatives)
     print(metric_lines({FLAGS.split: evaluator.evaluate()}))
 

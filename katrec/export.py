@@ -11,7 +11,7 @@ from katrec import __version__, settings  # noqa: F401 (settings: its flags)
 from katrec.data.dataset import load
 from katrec.training import run_directory
 from katrec_common import files
-from katrec_common.command_line import FlagError, UserError, run
+from katrec_common.command_line import FlagError, run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("saved_model", None, "Folder to write; there must be none of this name.", required=True)
@@ -34,14 +34,11 @@ def main():
     import numpy as np
     import tensorflow as tf
 
-    from katrec.models.build import build
     from katrec.serving.saved_model import write
     from katrec.serving.served import Served
-    from katrec.training.checkpoints import best_checkpoint
+    from katrec.training.checkpoints import best_model
 
-    model, _ = build(config, dataset)
-    if not best_checkpoint(FLAGS.output_dir, model).restore_or_initialize():
-        raise UserError(f"{FLAGS.output_dir}: no checkpoint yet; the run has not reached its first evaluation")
+    model = best_model(FLAGS.output_dir, config, dataset)
     folder = os.path.join(config.datasets_dir, config.dataset)
     metadata = {
         "dataset": config.dataset, "model": config.model, "items": dataset.num_items, "max_k": FLAGS.max_k,

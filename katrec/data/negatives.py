@@ -75,7 +75,9 @@ def _drawn_outside(generator, high, size, forbidden):
 
 def _among(ordered, keys):
     """Returns which of `keys` are in the sorted array `ordered`."""
-    return np.searchsorted(ordered, keys, side="right") > np.searchsorted(ordered, keys)
+    if not len(ordered):
+        return np.zeros(len(keys), bool)
+    return ordered[np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)] == keys
 
 
 def item_negatives(users, items, num_users, num_items, count, generator):

@@ -8,22 +8,22 @@ from katrec.data.sequences import recent_items
 BATCH_USERS = 256
 
 
-def attention_weights(model, dataset, users):
-    """Returns the attention weights of users' test histories, and which positions are real.
+def attention_weights(model, tables, histories, users):
+    """Returns the attention weights of users' histories, and which positions are real.
 
     Args:
       model: a `ClozeRecommender`.
-      dataset: `Dataset`.
+      tables: its `inference_tables()`.
+      histories: offsets and items, as `Dataset.histories` returns them.
       users: int[n].
 
     Returns:
       A list of float32[n, heads, w, w] (query, then key), one a layer, the last position being the mask token's; and
       bool[n, w], false at padding.
     """
-    offsets, items = dataset.histories("test")
-    histories = recent_items(offsets, items, users, model.history_length, model.tokens.padding)
-    sequences = np.concatenate([histories, np.full((len(users), 1), model.tokens.mask, np.int32)], axis=1)
-    _, weights = model.hidden_states(tf.constant(sequences), model.inference_tables(), return_attention=True)
+    read = recent_items(*histories, users, model.history_length, model.tokens.padding)
+    sequences = np.concatenate([read, np.full((len(users), 1), model.tokens.mask, np.int32)], axis=1)
+    _, weights = model.hidden_states(tf.constant(sequences), tables, return_attention=True)
     # numpy knows no bfloat16.
     return [tf.cast(layer, tf.float32).numpy() for layer in weights], sequences != model.tokens.padding
 
@@ -41,10 +41,10 @@ def average_attention(model, dataset, positions):
     Returns:
       float[layers, heads, positions, positions], query, then key.
     """
-    users = np.flatnonzero(dataset.test >= 0)
+    users, histories, tables = np.flatnonzero(dataset.test >= 0), dataset.histories("test"), model.inference_tables()
     total, count = 0.0, np.zeros((positions, positions))
     for start in range(0, len(users), BATCH_USERS):
-        weights, real = attention_weights(model, dataset, users[start:start + BATCH_USERS])
+        weights, real = attention_weights(model, tables, histories, users[start:start + BATCH_USERS])
         missing = max(positions - real.shape[1], 0)
         real = np.pad(real, [(0, 0), (missing, 0)])[:, -positions:]
         both = real[:, :, None] & real[:, None, :]

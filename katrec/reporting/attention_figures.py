@@ -3,19 +3,9 @@
 import numpy as np
 
 from katrec.evaluation.attention import attention_weights, average_attention, cooccurrence_ratio
-from katrec.models.build import build
-from katrec.training.checkpoints import best_checkpoint
-from katrec.training.run_directory import read_config
 
 POSITIONS = 15
 ITEMS = 6
-
-
-def load(folder, dataset):
-    """Returns the model of a run directory with its best weights."""
-    model, _ = build(read_config(folder), dataset)
-    best_checkpoint(folder, model).restore_or_initialize()
-    return model
 
 
 def figure5(models, dataset):
@@ -37,12 +27,14 @@ def figure6(models, dataset, seed):
     Raises:
       ValueError: there is no such user.
     """
-    offsets, items = dataset.histories("test")
+    offsets, items = histories = dataset.histories("test")
     for user in np.random.default_rng(seed).permutation(np.flatnonzero(dataset.test >= 0)):
         chosen = items[max(offsets[user], offsets[user + 1] - ITEMS):offsets[user + 1]]
         if len(set(chosen)) == ITEMS:
-            attention = {title: attention_weights(model, dataset, np.array([user]))[0][-1][0, :, -1].mean(axis=0)
-                         for title, model in models.items()}
+            attention = {}
+            for title, model in models.items():
+                weights, _ = attention_weights(model, model.inference_tables(), histories, np.array([user]))
+                attention[title] = weights[-1][0, :, -1].mean(axis=0)
             return chosen, cooccurrence_ratio(dataset, chosen), {
                 title: weights[-ITEMS - 1:-1] for title, weights in attention.items()}
     raise ValueError(f"no user has {ITEMS} different items")

@@ -14,6 +14,8 @@ from katrec.reporting.groups import group_metric, length_groups
 from katrec.reporting.machine import machine, today
 from katrec.reporting.names import MODELS, VARIANTS
 from katrec.reporting.report import Report
+from katrec.training.checkpoints import best_model
+from katrec.training.run_directory import read_config
 from katrec_common import files
 
 PACKAGES = ("tensorflow", "numpy", "scipy", "pandas")
@@ -79,7 +81,7 @@ def _figures(report, runs, models, dataset):
     report.figure("figure4", CAPTIONS["figure4"], figures.user_groups(labels, shares, by_group))
     numbers = {"figure4": {"groups": labels, "shares": shares,
                            "NDCG@10": {title: list(values) for title, values in by_group.items()}}}
-    attentive = {_title(*key): attention_figures.load(runs[key][0].folder, dataset)
+    attentive = {_title(*key): best_model(runs[key][0].folder, read_config(runs[key][0].folder), dataset)
                  for key in (("katrec", "none"), ("katrec", "no_position"), ("bert4rec", "none")) if key in runs}
     if attentive:
         weights = attention_figures.figure5(attentive, dataset)

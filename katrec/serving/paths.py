@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from katrec.data.sequences import positions_within
+
 
 class Step(NamedTuple):
     """An edge of a path as it is walked from the recommended item.
@@ -72,10 +74,8 @@ class PathFinder:
         first = self._out_of(np.array([item]))
         first = first[first["tail"] != item]
         last = self._into(goals)
-        last = last[~last["head"].isin([item])]
         middle = self._out_of(first["tail"].unique())
-        middle = middle[middle["tail"].isin(last["head"].unique()) & (middle["tail"] != item)
-                        & (middle["tail"] != middle["head"])]
+        middle = middle[middle["tail"].isin(last["head"].unique()) & (middle["tail"] != item)]
         two = _joined(first, last)
         three = _joined(first, middle, last)
         found = [path for paths in (two, three) for path in _strongest(paths, count)]
@@ -91,8 +91,7 @@ class PathFinder:
 def _ranges(starts, nodes):
     """Returns the places starts[n] … starts[n + 1] − 1 of all nodes n."""
     counts = starts[nodes + 1] - starts[nodes]
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(starts[nodes], counts) + within
+    return np.repeat(starts[nodes], counts) + positions_within(counts)
 
 
 def _joined(*hops):

@@ -21,7 +21,7 @@ def model(tiny_dataset, make_config, generator, monkeypatch, request):
 def test_averages_leave_padding_out(tiny_dataset, model, positions):
     users = np.flatnonzero(tiny_dataset.test >= 0)
     average = average_attention(model, tiny_dataset, positions)
-    weights, real = attention_weights(model, tiny_dataset, users)
+    weights, real = attention_weights(model, model.inference_tables(), tiny_dataset.histories("test"), users)
     assert average.shape == (2, 2, positions, positions)
     width = real.shape[1]
     for query, key in [(-1, -1), (-1, -3), (-4, -2), (-positions, -1)]:
@@ -47,7 +47,7 @@ def test_a_users_last_items(tiny_dataset, model):
     items, ratio, attention = figure6({"BERT4Rec": model}, tiny_dataset, seed=1)
     offsets, histories = tiny_dataset.histories("test")
     user = next(user for user in range(40) if list(histories[offsets[user + 1] - 6:offsets[user + 1]]) == list(items))
-    weights, _ = attention_weights(model, tiny_dataset, np.array([user]))
+    weights, _ = attention_weights(model, model.inference_tables(), (offsets, histories), np.array([user]))
     np.testing.assert_allclose(attention["BERT4Rec"], weights[1][0, :, -1, -7:-1].mean(axis=0))
     assert attention["BERT4Rec"].dtype == np.float32
     assert ratio.shape == (6, 6)
