@@ -36,19 +36,19 @@ def cloze_step_bound(model, batch_size, length, num_masked, matrices=None):
     return parts
 
 
-def query_bound(model, users, length):
-    """Returns a dict of what the vectors of `users` histories need, and its `Seconds`.
+def query_bound(model, users, positions):
+    """Returns a dict of what the vectors of `users` histories need, of so many `positions` together, and its `Seconds`.
 
     All layers but the last work on every position, the mask token's included; of the last one only keys and values do,
     its query and feed-forward part, and the head, on the last position alone.
     """
-    q, kind, tokens = model.special_tokens.shape[1], tf.dtypes.as_dtype(model.precision), users * length
+    q, kind = model.special_tokens.shape[1], tf.dtypes.as_dtype(model.precision)
     layer = ((q, 3 * q), (q, q), (q, 4 * q), (4 * q, q))
     last = ((q, q), *layer[1:], (q, q))
-    whole = total([product_seconds(kind, tokens, *width) for width in layer])
+    whole = total([product_seconds(kind, positions, *width) for width in layer])
     return {
         "layers on all positions": scaled([whole], len(model.transformer) - 1),
-        "last layer's keys and values": product_seconds(kind, tokens, q, 2 * q),
+        "last layer's keys and values": product_seconds(kind, positions, q, 2 * q),
         "last positions": total([product_seconds(kind, users, *width) for width in last]),
     }
 

@@ -44,7 +44,7 @@ def evaluation_bound(model, evaluator, full):
 
     Scores are one product, and one pass that compares.
     """
-    parts = query_bound(model, BATCH_USERS, round(float(evaluator.lengths().mean())))
+    parts = query_bound(model, BATCH_USERS, round(BATCH_USERS * float(evaluator.lengths().mean())))
     if full:
         scores = random((BATCH_USERS, model.num_items), tf.float32)
         q = model.special_tokens.shape[1]

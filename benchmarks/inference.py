@@ -1,8 +1,12 @@
-"""Recommending: one user's latency, and users a second in batches, beside the bound.
+"""Recommending with an exported model: one user's latency, and users a second in batches, beside the bound.
 
   python -m benchmarks.inference --dataset_like=amazon-book --scale=1 [--model=bert4rec] [--mixed_precision]
+
+A request is a string tensor of raw ids and ends with the recommended ids and scores in memory.
 """
 
+import os
+import tempfile
 import time
 
 import numpy as np
@@ -13,12 +17,15 @@ from benchmarks.bound import product_seconds, query_bound, random
 from benchmarks.measure import report, seconds, total, traced_seconds
 from benchmarks.synthetic import like
 from katrec import settings
-from katrec.data.sequences import recent_items
 from katrec.models.build import build
-from katrec_common.command_line import run
+from katrec.models.cloze_recommender import ClozeRecommender
+from katrec.serving import saved_model
+from katrec.serving.served import Served
+from katrec_common import files
+from katrec_common.command_line import FlagError, run
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("requests", 300, "Requests of one user each.", 10)
+flags.DEFINE_integer("requests", 1000, "Requests of one user each.", 10)
 flags.adopt_module_key_flags(settings)
 BATCH, TOP = 512, 10
 
@@ -28,35 +35,59 @@ def main():
     config = settings.from_flags()
     dataset = like(FLAGS.dataset_like, FLAGS.scale)
     model, _ = build(config, dataset)
-    tables = tf.function(model.inference_tables)()
+    if not isinstance(model, ClozeRecommender):
+        raise FlagError(f"--model={config.model}: the bound is that of katrec and bert4rec")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model")
+        size = _export(model, dataset, path)
+        loaded = tf.saved_model.load(path)
+    signature = loaded.signatures["recommend"]
+    offsets, items = dataset.histories("test")
+    lengths = np.diff(offsets)
 
-    @tf.function(reduce_retracing=True)
-    def recommend(histories, users):
-        vectors = model.next_item_vectors(histories, users, tables)
-        return tf.math.top_k(tf.matmul(vectors, tables.outputs, transpose_b=True) + model.item_bias, TOP)
+    def request(users):
+        width = int(lengths[users].max())
+        rows = [[str(item) for item in items[offsets[user]:offsets[user + 1]]] for user in users]
+        inputs = {"history": tf.constant([row + [""] * (width - len(row)) for row in rows])}
+        if "user" in signature.structured_input_signature[1]:
+            inputs["user"] = tf.constant([str(user) for user in users])
+        return inputs
 
-    def call(users):
-        histories = recent_items(dataset.offsets, dataset.items, users, config.max_sequence_length - 1,
-                                 model.tokens.padding)
-        recommend(tf.constant(histories), tf.constant(users, tf.int32)).indices.numpy()
+    def answer(inputs):
+        given = signature(k=tf.constant(TOP), **inputs)
+        return given["items"].numpy(), given["scores"].numpy()
 
     generator = np.random.default_rng(0)
-    one = [generator.integers(dataset.num_users, size=1) for _ in range(FLAGS.requests)]
     many = generator.integers(dataset.num_users, size=BATCH)
-    for users in (*one[:3], many):
-        call(users)
-    latencies = [_elapsed(call, users) for users in one]
-    batch = seconds(lambda: call(many))
-    width = int(np.minimum(np.diff(dataset.offsets)[many], config.max_sequence_length - 1).max()) + 1
-    bound = inference_bound(model, BATCH, width)
-    p50, p99 = (f"{np.percentile(latencies, share) * 1e3:.2f}" for share in (50, 99))
+    one = [request(generator.integers(dataset.num_users, size=1)) for _ in range(FLAGS.requests)]
+    for inputs in one[:10]:
+        answer(inputs)
+    p50, p99 = (f"{np.percentile([_elapsed(answer, inputs) for inputs in one], share) * 1e3:.2f}" for share in (50, 99))
+    inputs = request(many)
+    batch = seconds(lambda: answer(inputs))
+    positions = int((np.minimum(lengths[many], model.history_length) + 1).sum())
+    bound = inference_bound(model, BATCH, positions)
     rows = [
         ("one user, p50", p50, ""), ("one user, p99", p99, ""),
-        (f"{BATCH} users, {width} positions", batch, f"{batch.median / bound.median:.2f}"),
+        (f"{BATCH} users, {positions:,} positions, longest history {lengths[many].max():,}", batch,
+         f"{batch.median / bound.median:.2f}"),
         ("bound", bound, 1), ("users a second", f"{BATCH / batch.median:,.0f}", ""),
+        ("users a second by the bound", f"{BATCH / bound.median:,.0f}", ""),
+        ("SavedModel", f"{size / 2 ** 20:.1f} MiB", ""),
     ]
-    report(f"Inference, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {model.precision}: "
+    report(f"SavedModel, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {model.precision}: "
            f"top {TOP} of {dataset.num_items:,} items", rows)
+
+
+def _export(model, dataset, path):
+    """Returns the SavedModel's size in bytes."""
+    ids = [np.arange(count).astype(str) for count in (dataset.num_items, dataset.num_users)]
+    metadata = {"max_k": TOP, "items": dataset.num_items}
+    popularity = np.bincount(dataset.items, minlength=dataset.num_items)
+    items_file = os.path.join(os.path.dirname(path), "items.tsv")
+    with files.replacing(items_file) as file:
+        file.write("item_id\ttitle\n" + "".join(f"{item}\t\n" for item in ids[0]))
+    return saved_model.write(Served(model, *ids, popularity, TOP, metadata), path, metadata, items_file)
 
 
 def _elapsed(function, argument):
@@ -65,11 +96,11 @@ def _elapsed(function, argument):
     return time.perf_counter() - started
 
 
-def inference_bound(model, users, length):
+def inference_bound(model, users, positions):
     """Returns the `Seconds` of the vectors (`query_bound`), of all scores and of finding the best."""
     best = traced_seconds(lambda x: tf.math.top_k(x, TOP).indices, random((users, model.num_items), tf.float32))
     scores = product_seconds(tf.float32, users, model.special_tokens.shape[1], model.num_items)
-    return total([*query_bound(model, users, length).values(), scores, best])
+    return total([*query_bound(model, users, positions).values(), scores, best])
 
 
 if __name__ == "__main__":

@@ -95,8 +95,8 @@ class Recommender:
         """
         if self._table is None:
             table = self._signatures["item_table"]()
-            # The last column is the bias, which is no likeness.
-            vectors = table["vectors"].numpy()[:, :-1]
+            # The last columns are bias and popularity, which are no likeness.
+            vectors = table["vectors"].numpy()[:, :-2]
             norms = np.linalg.norm(vectors, axis=1, keepdims=True)
             ids = [one.decode() for one in table["items"].numpy()]
             self._table = ids, {one: row for row, one in enumerate(ids)}, vectors / np.maximum(norms, 1e-12)

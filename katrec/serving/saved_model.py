@@ -20,6 +20,9 @@ def write(served, path, metadata, items_file):
       path: the folder to make.
       metadata: goes to assets.extra/metadata.json.
       items_file: items.tsv of the prepared data set, copied beside it for the titles.
+
+    Returns:
+      Its size in bytes.
     """
     parent = os.path.dirname(os.path.abspath(path))
     os.makedirs(parent, exist_ok=True)
@@ -33,3 +36,4 @@ def write(served, path, metadata, items_file):
     except BaseException:
         shutil.rmtree(beside)
         raise
+    return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)

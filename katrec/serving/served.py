@@ -10,6 +10,8 @@ from katrec.models.recommender import ItemTables
 # What stands for a place that no item could fill, and its score.
 NO_ITEM, NO_SCORE = "", -np.inf
 DEFAULT_K = 10
+# Positions that are read, and histories that are scored, at a time.
+POSITIONS, SCORED = 1024, 512
 
 
 class Served(tf.Module):
@@ -23,8 +25,9 @@ class Served(tf.Module):
       - recommend_from(history, candidates: string[B, c]) → scores: float32[B, c], −∞ for unknown ids; unknown.
       - rank(history, item: string[B]) → rank: int32[B], from 1, among the items outside the history, ties against it;
         0 for an unknown item.
-      - encode(history) → vectors: float32[B, q + 1]; item_table() → items: string[|I|], vectors: float32[|I|, q + 1]:
-        their inner products are the scores, for an approximate-nearest-neighbour index.
+      - encode(history) → vectors: float32[B, q + 2]; item_table() → items: string[|I|], vectors: float32[|I|, q + 2]:
+        their inner products are the scores, for an approximate-nearest-neighbour index. The last two columns of the
+        items are their biases and their training interactions; a history's are 1, 0, those of an empty one 0, 1.
       - metadata() → json: string[].
       - attention(history) → items: string[B, w], weights: float32[B, heads, w], w ≤ T − 1, for KATRec and BERT4Rec: the
         last layer's weights on the items that are read, at the position that is predicted.
@@ -51,9 +54,8 @@ class Served(tf.Module):
         self.parts = model.inference_layers
         self._vectors, self._weights = model.next_item_vectors, getattr(model, "next_item_attention", None)
         self.inputs = None if tables.inputs is None else tf.Variable(tables.inputs, trainable=False, name="inputs")
-        self.items = tf.Variable(tf.concat([tables.outputs, model.item_bias[:, None]], axis=1), trainable=False,
-                                 name="items")
-        self.popularity = tf.Variable(np.asarray(popularity, np.float32), trainable=False, name="popularity")
+        columns = [tables.outputs, model.item_bias[:, None], np.asarray(popularity, np.float32)[:, None]]
+        self.items = tf.Variable(tf.concat(columns, axis=1), trainable=False, name="items")
         self.users = None
         if tables.users is not None:
             # The last row is that of a user who is not known.
@@ -98,33 +100,44 @@ class Served(tf.Module):
             tf.debugging.assert_less_equal(k, self._max_k, f"k must be from 1 to {self._max_k}"),
         ]):
             k = tf.identity(k)
-        known = self._known(history)
-        scores, numbers = tf.math.top_k(self._unseen_scores(known, user), k)
+        known, unknown = self._read(history)
+
+        def best(scores, known):
+            return tf.math.top_k(_without(known, scores), k)
+
+        scores, numbers = self._scored(best, [tf.float32, tf.int32], known, user, known)
         items = tf.where(scores > NO_SCORE, tf.gather(self.item_ids, numbers), NO_ITEM)
-        return {"items": items, "scores": scores, "unknown": self._unknown(history)}
+        return {"items": items, "scores": scores, "unknown": unknown}
 
     def _recommend_from(self, history, candidates, user=None):
-        known = self._known(history)
+        known, unknown = self._read(history)
         numbers = self.item_numbers.lookup(candidates)
-        scores = tf.gather(self._scores(known, user), tf.maximum(numbers, 0), batch_dims=1)
-        return {"scores": tf.where(numbers >= 0, scores, NO_SCORE), "unknown": self._unknown(history)}
+
+        def chosen(scores, places):
+            return [tf.gather(scores, places, batch_dims=1)]
+
+        scores, = self._scored(chosen, [tf.float32], known, user, tf.maximum(numbers, 0))
+        return {"scores": tf.where(numbers >= 0, scores, NO_SCORE), "unknown": unknown}
 
     def _rank(self, history, item, user=None):
-        known = self._known(history)
         numbers = self.item_numbers.lookup(item)
-        places = tf.maximum(numbers, 0)
-        target = tf.gather(self._scores(known, user), places, batch_dims=1)
-        others = self._unseen_scores(known, user)
-        # The item itself counts once, whether the history has it or not.
-        itself = tf.cast(tf.gather(others, places, batch_dims=1) > NO_SCORE, tf.int32)
-        rank = 1 + tf.math.count_nonzero(others >= target[:, None], axis=1, dtype=tf.int32) - itself
-        return {"rank": tf.where(numbers >= 0, rank, 0)}
+
+        def rank(scores, known, places):
+            others = _without(known, scores)
+            # The item itself counts once, whether the history has it or not.
+            itself = tf.cast(tf.gather(others, places, batch_dims=1) > NO_SCORE, tf.int32)
+            better = others >= tf.gather(scores, places, batch_dims=1)[:, None]
+            return [1 + tf.math.count_nonzero(better, axis=1, dtype=tf.int32) - itself]
+
+        known, _ = self._read(history)
+        ranks, = self._scored(rank, [tf.int32], known, user, known, tf.maximum(numbers, 0))
+        return {"rank": tf.where(numbers >= 0, ranks, 0)}
 
     def _encode(self, history, user=None):
-        return {"vectors": self._encoded(self._known(history), user)}
+        return {"vectors": self._encoded(self._read(history)[0], user)}
 
     def _attention(self, history, user=None):
-        known = self._known(history)
+        known, _ = self._read(history)
         sequences = self._right_aligned(known)
         weights = self._weights(sequences, self._tables())
         ids = tf.concat([self.item_ids, [NO_ITEM]], axis=0)
@@ -133,16 +146,14 @@ class Served(tf.Module):
     def _tables(self):
         inputs = None if self.inputs is None else tf.convert_to_tensor(self.inputs)
         users = None if self.users is None else tf.convert_to_tensor(self.users)
-        return ItemTables(inputs, self.items[:, :-1], users)
+        return ItemTables(inputs, self.items[:, :-2], users)
 
-    def _known(self, history):
-        """Returns the known items of each history, ragged int32[B, None]."""
-        numbers = self.item_numbers.lookup(history)
-        return tf.ragged.boolean_mask(numbers, numbers >= 0)
-
-    def _unknown(self, history):
-        missing = tf.logical_and(self.item_numbers.lookup(history) < 0, history != "")
-        return tf.math.count_nonzero(missing, axis=1, dtype=tf.int32)
+    def _read(self, history):
+        """Returns the known items of each history, ragged int32[B, None], and how many it has of others, int32[B]."""
+        given = tf.ragged.boolean_mask(history, history != "")
+        numbers = given.with_flat_values(self.item_numbers.lookup(given.flat_values))
+        known = tf.ragged.boolean_mask(numbers, numbers >= 0)
+        return known, tf.cast(given.row_lengths() - known.row_lengths(), tf.int32)
 
     def _right_aligned(self, known):
         """Returns int32[B, w], the last items that the model reads, padding before them."""
@@ -155,18 +166,59 @@ class Served(tf.Module):
         return tf.where(inside, tf.gather(flat, tf.where(inside, places, 0)), self._padding)
 
     def _encoded(self, known, user):
+        """Returns the vectors of `encode`."""
         users = tf.zeros([known.nrows(out_type=tf.int32)], tf.int32) if user is None else self.user_numbers.lookup(user)
-        vectors = self._vectors(self._right_aligned(known), users, self._tables())
-        return tf.concat([vectors, tf.ones_like(vectors[:, :1])], axis=1)
+        lengths = tf.minimum(known.row_lengths(), self._history_length)
+        # The longest come first, few at a time: a short history is not padded to the longest of the batch.
+        order = tf.argsort(lengths, direction="DESCENDING")
+        # One more, which an empty batch asks for.
+        positions = 1 + tf.cast(tf.concat([tf.gather(lengths, order), [0]], axis=0), tf.int32)
+        tables = self._tables()
+        vectors, = _in_blocks(
+            lambda known, users: [self._vectors(self._right_aligned(known), users, tables)], [tf.float32],
+            lambda start: tf.maximum(POSITIONS // positions[start], 1), tf.gather(known, order), tf.gather(users, order),
+        )
+        vectors = tf.gather(vectors, tf.math.invert_permutation(order))
+        ones = tf.ones_like(vectors[:, :1])
+        vectors = tf.concat([vectors, ones, tf.zeros_like(ones)], axis=1)
+        width = self.items.shape[1]
+        return tf.where((known.row_lengths() == 0)[:, None], tf.one_hot(width - 1, width), vectors)
 
-    def _scores(self, known, user):
-        scores = tf.matmul(self._encoded(known, user), self.items, transpose_b=True)
-        return tf.where((known.row_lengths() == 0)[:, None], self.popularity, scores)
+    def _scored(self, function, dtypes, known, user, *inputs):
+        """Returns the results of function(scores of all items, *inputs) of each history, some histories at a time."""
+        def score(vectors, *inputs):
+            return function(tf.matmul(vectors, self.items, transpose_b=True), *inputs)
 
-    def _unseen_scores(self, known, user):
-        pairs = tf.stack([known.value_rowids(), tf.cast(known.flat_values, tf.int64)], axis=1)
-        seen = tf.scatter_nd(pairs, tf.ones(tf.shape(pairs)[:1]), [known.nrows(), self._num_items])
-        return tf.where(seen > 0, NO_SCORE, self._scores(known, user))
+        return _in_blocks(score, dtypes, lambda start: SCORED, self._encoded(known, user), *inputs)
+
+
+def _in_blocks(function, dtypes, size, *inputs):
+    """Returns the results of function(*inputs), a list of tensors, computed from some consecutive rows at a time.
+
+    Args:
+      function: of any number of rows of the inputs; its results have a row for each.
+      dtypes: of its results.
+      size: function from a block's first row to how many rows it may have.
+      inputs: tensors, ragged ones among them.
+    """
+    count = tf.shape(inputs[0], out_type=tf.int32)[0]
+
+    def block(number, start, results):
+        end = start + size(start)
+        outputs = function(*(one[start:end] for one in inputs))
+        return number + 1, end, [result.write(number, output) for result, output in zip(results, outputs)]
+
+    results = [tf.TensorArray(dtype, size=0, dynamic_size=True, infer_shape=False) for dtype in dtypes]
+    # An empty batch is one empty block, which gives the results their shapes.
+    *_, results = tf.while_loop(lambda number, start, _: tf.logical_or(number == 0, start < count), block,
+                                (0, 0, results), parallel_iterations=1)
+    return [result.concat() for result in results]
+
+
+def _without(known, scores):
+    """Returns the scores, float32[B, |I|], with −∞ for the known items of each history."""
+    places = tf.stack([known.value_rowids(), tf.cast(known.flat_values, tf.int64)], axis=1)
+    return tf.tensor_scatter_nd_update(scores, places, tf.fill(tf.shape(places)[:1], NO_SCORE))
 
 
 def _checked(function, specs):

@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from katrec.evaluation.ranking import Evaluator
+from katrec.serving import served
+from katrec.serving.verification import largest_difference
 from katrec_common import files
 from tests.serving.conftest import VARIANTS
 
@@ -50,6 +52,38 @@ def test_every_test_user_gets_the_models_scores_and_ranks(exported, load_once, m
     vectors, table = signatures["encode"](**inputs)["vectors"], signatures["item_table"]()
     np.testing.assert_array_equal(table["items"].numpy().astype(str), items)
     np.testing.assert_allclose(vectors @ tf.transpose(table["vectors"]), scores, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", ["explicit users", "gru4rec"])
+def test_the_comparison_sees_a_changed_bias(exported, make_config, tiny_dataset, datasets_dir, variant):
+    model, path = exported(variant, make_config)
+    ids = [files.read_column(datasets_dir / "tiny" / f"{kind}s.tsv", f"{kind}_id") for kind in ("item", "user")]
+    assert largest_difference(str(path), model, tiny_dataset, *ids) == (pytest.approx(0, abs=1e-4), 40)
+    before = model.item_bias.numpy()
+    model.item_bias.assign(before + 0.01 * (np.arange(24) == 7))
+    try:
+        assert largest_difference(str(path), model, tiny_dataset, *ids)[0] == pytest.approx(0.01, rel=0.05)
+    finally:
+        model.item_bias.assign(before)
+
+
+@pytest.mark.parametrize("count", [1, 7, 40])
+def test_blocks_of_any_size_give_the_same_vectors(exported, make_config, tiny_dataset, datasets_dir, monkeypatch, count):
+    """Few positions at a time, so that a batch becomes many blocks; the batch's order does not matter."""
+    model, path = exported("katrec", make_config)
+    ids = [files.read_column(datasets_dir / "tiny" / f"{kind}s.tsv", f"{kind}_id") for kind in ("item", "user")]
+    generator = np.random.default_rng(count)
+    histories = [generator.choice(ids[0], generator.integers(0, 12)).tolist() for _ in range(count)]
+    monkeypatch.setattr(served, "POSITIONS", 20)
+    monkeypatch.setattr(served, "SCORED", 3)
+    small = served.Served(model, *ids, np.bincount(tiny_dataset.items, minlength=24), 20, {}).signatures()
+    expected = tf.saved_model.load(str(path)).signatures
+    for signature, key in (("encode", "vectors"), ("serving_default", "scores")):
+        given, wanted = (one[signature](history=padded(histories))[key].numpy() for one in (small, expected))
+        np.testing.assert_allclose(given, wanted, rtol=1e-4, atol=1e-4)
+    order = generator.permutation(count)
+    mixed = small["serving_default"](history=padded([histories[row] for row in order]))["scores"].numpy()
+    np.testing.assert_allclose(mixed, given[order], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("variant", ["katrec", "explicit users", "bprmf", "gru4rec"])
