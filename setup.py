@@ -33,7 +33,7 @@ setup(
         "matplotlib",
     ],
     extras_require={
-        "test": ["pytest", "hypothesis", "ruff", "psutil"],
+        "test": ["pytest", "pytest-xdist", "hypothesis", "ruff", "psutil"],
         "bench": ["psutil", "packaging"],
         # For an environment of its own: benchmarks/peers.py makes it.
         "bench-peers": ["torch==2.13.0", "rectools[torch]==0.19.0"],

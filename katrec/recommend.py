@@ -8,6 +8,7 @@ begin with the user's id and a tab. It is read as a stream, of any length.
 """
 
 import csv
+import itertools
 import sys
 
 from absl import flags
@@ -89,8 +90,12 @@ def _explanations(recommender, history, items):
 def _write_file(recommender):
     """Answers a file of histories, a CSV row a recommendation, in bounded memory."""
     target = files.replacing(FLAGS.output) if FLAGS.output else None
-    histories, users = read_histories(FLAGS.input)
-    answers = recommender.recommend_stream(histories, FLAGS.k, users if recommender.takes_users else None)
+    lines, users = read_histories(FLAGS.input), None
+    if recommender.takes_users:
+        # At most a batch of lines waits for its users to be read.
+        lines, again = itertools.tee(lines)
+        users = (user for _, user in again)
+    answers = recommender.recommend_stream((history for history, _ in lines), FLAGS.k, users)
     if target is None:
         _write_rows(answers, sys.stdout)
         return
@@ -106,23 +111,20 @@ def _write_rows(answers, file):
 
 
 def read_histories(path):
-    """Returns iterators over the histories of a file and over their users ("" where a line names none).
+    """Yields a file's histories with their users ("" where a line names none).
 
     Raises:
-      UserError: while they are read: the file is missing or is not UTF-8.
+      UserError: the file is missing or is not UTF-8.
     """
-    def lines():
-        try:
-            with open(path, encoding="utf-8") as file:
-                for line in file:
-                    user, _, history = line.rstrip("\r\n").rpartition("\t")
-                    yield split(history), user
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: not UTF-8 ({error.reason}); convert it, for example with iconv") from None
-
-    return (history for history, _ in lines()), (user for _, user in lines())
+    try:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                user, _, history = line.rstrip("\r\n").rpartition("\t")
+                yield split(history), user
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 ({error.reason}); convert it, for example with iconv") from None
 
 
 if __name__ == "__main__":

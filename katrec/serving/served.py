@@ -165,9 +165,15 @@ class Served(tf.Module):
         flat = tf.concat([known.flat_values, [self._padding]], axis=0)
         return tf.where(inside, tf.gather(flat, tf.where(inside, places, 0)), self._padding)
 
+    def _users(self, count, user):
+        if user is None:
+            return tf.zeros([count], tf.int32)
+        with tf.control_dependencies([tf.debugging.assert_equal(tf.size(user), count, "each history needs one user")]):
+            return self.user_numbers.lookup(user)
+
     def _encoded(self, known, user):
         """Returns the vectors of `encode`."""
-        users = tf.zeros([known.nrows(out_type=tf.int32)], tf.int32) if user is None else self.user_numbers.lookup(user)
+        users = self._users(known.nrows(out_type=tf.int32), user)
         lengths = tf.minimum(known.row_lengths(), self._history_length)
         # The longest come first, few at a time: a short history is not padded to the longest of the batch.
         order = tf.argsort(lengths, direction="DESCENDING")
@@ -176,7 +182,8 @@ class Served(tf.Module):
         tables = self._tables()
         vectors, = _in_blocks(
             lambda known, users: [self._vectors(self._right_aligned(known), users, tables)], [tf.float32],
-            lambda start: tf.maximum(POSITIONS // positions[start], 1), tf.gather(known, order), tf.gather(users, order),
+            lambda start: tf.maximum(POSITIONS // positions[start], 1), tf.gather(known, order),
+            tf.gather(users, order),
         )
         vectors = tf.gather(vectors, tf.math.invert_permutation(order))
         ones = tf.ones_like(vectors[:, :1])

@@ -67,6 +67,17 @@ def test_a_file_of_histories(folder, command, tmp_path):
     assert [row["item"] for row in rows[-6:-4]] == [row["item"] for row in alone]
 
 
+def test_a_file_names_its_users(exported, load_once, make_config, command, tmp_path):
+    path = exported("explicit users", make_config)[1]
+    (tmp_path / "histories.txt").write_text("".join(f"u{line % 40}\ti{line % 24}\n" for line in range(600)) + "i1\n")
+    done = command("katrec.recommend", f"--saved_model={path}", f"--input={tmp_path}/histories.txt", "--k=1")
+    assert done.returncode == 0, done.stderr
+    given = [row["item"] for row in csv.DictReader(done.stdout.splitlines())]
+    histories, users = zip(*(([f"i{line % 24}"], f"u{line % 40}") for line in range(600)))
+    expected = load_once(path)[1].recommend([*histories, ["i1"]], 1, [*users, ""])
+    assert given == [items[0][0] for items in expected] and len(set(given)) > 1
+
+
 @pytest.mark.parametrize("arguments, status, message", [
     ([], 2, "--history or --input is needed"),
     (["--history=i1", "--input=x"], 2, "and not both"),

@@ -68,7 +68,7 @@ def test_the_comparison_sees_a_changed_bias(exported, make_config, tiny_dataset,
 
 
 @pytest.mark.parametrize("count", [1, 7, 40])
-def test_blocks_of_any_size_give_the_same_vectors(exported, make_config, tiny_dataset, datasets_dir, monkeypatch, count):
+def test_blocks_of_any_size_change_nothing(exported, make_config, tiny_dataset, datasets_dir, monkeypatch, count):
     """Few positions at a time, so that a batch becomes many blocks; the batch's order does not matter."""
     model, path = exported("katrec", make_config)
     ids = [files.read_column(datasets_dir / "tiny" / f"{kind}s.tsv", f"{kind}_id") for kind in ("item", "user")]
@@ -123,6 +123,18 @@ def test_malformed_requests_are_refused(exported, load_once, make_config, inputs
     signature = load_once(exported("katrec", make_config)[1])[0].signatures["recommend"]
     with pytest.raises((tf.errors.InvalidArgumentError, TypeError, ValueError), match=message):
         signature(**inputs)
+
+
+@pytest.mark.parametrize("name, inputs, message", [
+    ("serving_default", {"user": tf.constant(["u1", "u2"])}, "each history needs one user"),
+    ("serving_default", {"user": tf.zeros([0], tf.string)}, "each history needs one user"),
+    ("rank", {"user": tf.constant(["u1"]), "item": tf.constant(["i1", "i2"])}, "."),
+    ("recommend_from", {"user": tf.constant(["u1"]), "candidates": tf.constant([["i1"], ["i2"]])}, "."),
+])
+def test_inputs_of_unequal_batches_are_refused(exported, load_once, make_config, name, inputs, message):
+    signature = load_once(exported("explicit users", make_config)[1])[0].signatures[name]
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError), match=message):
+        signature(history=tf.constant([["i1"]]), **inputs)
 
 
 def test_odd_requests_follow_the_rules(exported, load_once, make_config):
