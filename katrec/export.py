@@ -19,10 +19,10 @@ from katrec_common.command_line import FlagError, UserError, run
 FLAGS = flags.FLAGS
 flags.DEFINE_string("saved_model", None, "Folder to write; there must be none of this name.", required=True)
 flags.DEFINE_integer("max_k", 100, "The most items that a request may ask for.", 1)
-# Of a score; scores are of the order of 10.
-TOLERANCE = 1e-4
 for _name in ("output_dir", "datasets_dir"):
     flags.declare_key_flag(_name)
+# Of a score; scores are of the order of 10.
+TOLERANCE = 1e-4
 
 
 def main():

@@ -49,7 +49,7 @@ class Served(tf.Module):
         super().__init__()
         tables = model.inference_tables()
         self._history_length, self._padding = model.history_length, model.tokens.padding
-        self._num_items, self._max_k = model.num_items, min(max_k, model.num_items)
+        self._max_k = min(max_k, model.num_items)
         # Only these of the model's parts are kept: not the graph, nor what trains it.
         self.parts = model.inference_layers
         self._vectors, self._weights = model.next_item_vectors, getattr(model, "next_item_attention", None)

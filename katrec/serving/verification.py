@@ -25,11 +25,13 @@ def largest_difference(path, model, dataset, item_ids, user_ids):
     table = signatures["item_table"]()["vectors"]
     score = tf.function(model.call)
     offsets, numbers = dataset.histories("test")
-    users = np.unique(np.linspace(0, dataset.num_users - 1, USERS).astype(int))
+    # An empty history has the popularity ranking, not the model's.
+    users = np.flatnonzero((dataset.test >= 0) & (np.diff(offsets) > 0))
+    users = users[np.unique(np.linspace(0, len(users) - 1, USERS).astype(int))]
     largest = 0.0
     for some in np.array_split(users, -(-len(users) // BATCH_USERS)):
-        histories = tf.ragged.constant([items[numbers[offsets[user]:offsets[user + 1]]].tolist() for user in some])
-        inputs = {"history": histories.to_tensor("")}
+        histories = [items[numbers[offsets[user]:offsets[user + 1]]].tolist() for user in some]
+        inputs = {"history": tf.ragged.constant(histories, tf.string).to_tensor("")}
         if "user" in signatures["encode"].structured_input_signature[1]:
             inputs["user"] = tf.constant(names[some].tolist())
         given = tf.matmul(signatures["encode"](**inputs)["vectors"], table, transpose_b=True)
