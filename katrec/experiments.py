@@ -13,14 +13,15 @@ import sys
 
 from absl import flags
 
-from katrec.reporting.names import MODELS, PAPER_VARIANTS, VARIANTS
-from katrec.running import Run, flagfiles, printable, run_all
+from katrec.reporting.names import MODELS, OPEN_CHOICES, PAPER_VARIANTS, VARIANTS
+from katrec.running import Run, flagfiles, flags_of, printable, run_all
 from katrec_common.command_line import FlagError, UserError, run
 from katrec_common.paper import TABLE_1
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("models", list(MODELS), "The models to train.")
-flags.DEFINE_list("ablations", [], f"KATRec's variants for Table 3: {', '.join(list(VARIANTS)[1:])}; all: the paper's.")
+flags.DEFINE_list("ablations", [], f"KATRec's variants for Table 3: {', '.join(list(VARIANTS)[1:])}; all: the paper's; "
+                                   f"open: {', '.join(OPEN_CHOICES)}.")
 flags.DEFINE_list("seeds", ["1"], "A run of each model and variant a seed; the tables have means over them.")
 flags.DEFINE_list("ablation_seeds", None, "The seeds of KATRec's variants, where fewer are wanted; default: --seeds.")
 flags.DEFINE_integer("jobs", 1, "Runs that are trained at a time, each on its share of the processor's cores.", 1)
@@ -29,6 +30,7 @@ flags.DEFINE_string("runs_dir", "runs", "Folder of the run directories, DATASET/
 flags.DEFINE_string("results_dir", "results", "Folder of the tables and figures.")
 flags.DEFINE_boolean("dry_run", False, "Print what would be run, and stop.")
 
+GROUPS = {"all": PAPER_VARIANTS, "open": OPEN_CHOICES}
 DEFAULT_DATASETS = ("ml-100k",)
 # Prepared from the name alone.
 FETCHED_DATASETS = ("ml-100k",)
@@ -78,14 +80,14 @@ def plan(dataset):
     for model, variant, seed in keys:
         name = f"{model}{'' if variant == 'none' else f'-{variant}'}-seed{seed}"
         folder = os.path.join(FLAGS.runs_dir, dataset, name)
-        arguments = (*flagfiles(FLAGS.datasets_dir, dataset, model), f"--model={model}", f"--seed={seed}",
-                     f"--datasets_dir={FLAGS.datasets_dir}", *VARIANTS[variant][1])
+        arguments = (*flagfiles(FLAGS.datasets_dir, dataset, model),
+                     *flags_of(dataset, model, seed, FLAGS.datasets_dir, FLAGS.runs_dir), *VARIANTS[variant][1])
         runs[model, variant, seed] = Run(f"{dataset}/{name}", folder, arguments)
     return runs
 
 
 def _ablations():
-    named = [one for name in FLAGS.ablations for one in (PAPER_VARIANTS if name == "all" else [name])]
+    named = [one for name in FLAGS.ablations for one in GROUPS.get(name, [name])]
     return list(dict.fromkeys(named))
 
 

@@ -50,6 +50,12 @@ def flagfiles(datasets_dir, dataset, model):
     return (f"--flagfile={common}", *([f"--flagfile={own}"] if os.path.exists(own) else []))
 
 
+def flags_of(dataset, model, seed, datasets_dir, runs_dir):
+    """Returns the flags that planned runs of a model have in common; KATRec's share their pre-trained embeddings."""
+    kept = (f"--pretrained_dir={os.path.join(runs_dir, dataset, 'pretrained')}",) if model == "katrec" else ()
+    return (f"--dataset={dataset}", f"--model={model}", f"--seed={seed}", f"--datasets_dir={datasets_dir}", *kept)
+
+
 def run_all(runs, jobs=1):
     """Trains every run; a finished one is checked and not repeated, an interrupted one goes on.
 

@@ -14,7 +14,7 @@ from absl import flags
 
 from katrec.reporting.machine import machine, today
 from katrec.reporting.names import MODELS
-from katrec.running import Run, run_all
+from katrec.running import Run, flags_of, run_all
 from katrec.training import run_directory
 from katrec_common import files
 from katrec_common.command_line import FlagError, UserError, run
@@ -95,7 +95,7 @@ def markdown(dataset, rows):
 
 def _run(model, number, chosen):
     name = f"{model}-trial{number}"
-    arguments = (f"--dataset={FLAGS.dataset}", f"--model={model}", "--seed=1", f"--datasets_dir={FLAGS.datasets_dir}",
+    arguments = (*flags_of(FLAGS.dataset, model, 1, FLAGS.datasets_dir, FLAGS.runs_dir),
                  *(f"--{flag}={value}" for flag, value in chosen.items()))
     return Run(name, os.path.join(FLAGS.runs_dir, FLAGS.dataset, "search", name), arguments)
 

@@ -59,6 +59,8 @@ _define(_boolean, "pretrained_embeddings", True,
         "KATRec's item and user embeddings begin as BPR-MF's, the other entities' and the relations' as TransR's.")
 _define(_integer, "pretrain_epochs", 20, "Epochs of BPR-MF, then of TransR, before KATRec's training.", 1)
 _define(_integer, "pretrain_batch_size", 2048, "Interactions or triplets in a step of the pre-training.", 1)
+_define(_string, "pretrained_dir", None,
+        "Folder that keeps pre-trained embeddings; a run that would compute the same ones takes them from there.")
 
 _define(_enum, "sasrec_loss", "binary_cross_entropy", ["binary_cross_entropy", "cross_entropy"],
         "SASRec's loss: with one sampled negative a position, as in its paper, or over all items.")
@@ -111,6 +113,8 @@ def from_flags():
         raise FlagError("--output_dir is needed: the folder for this run's checkpoints and results")
     if not config.propagation_dims or min(config.propagation_dims) < 1:
         raise FlagError("--propagation_dims: at least one size, each at least 1")
+    if config.pretrained_dir and config.distribution == "multi_worker":
+        raise FlagError("--pretrained_dir: not with --distribution=multi_worker, whose workers pre-train together")
     if config.mask_share == 0:
         raise FlagError("--mask_share must be above 0")
     if hidden_dim(config) % config.num_heads:

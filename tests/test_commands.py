@@ -71,6 +71,10 @@ def test_tables_figures_and_page(experiment):
                              if run["variant"] == "no_position"}
 
 
+def test_runs_of_a_seed_share_their_pretrained_embeddings(experiment):
+    assert len(list((experiment[0] / "runs" / "tiny" / "pretrained").iterdir())) == 2
+
+
 def test_finished_runs_are_not_repeated(experiment, command):
     _, arguments, _, first = experiment
     again = command("katrec.experiments", *arguments)
@@ -170,6 +174,7 @@ def test_preprocess_refuses_what_the_k_core_empties(command, tiny_raw, tmp_path)
     (["--output_dir=x", "--propagation_dims=4,x"], 2, "--propagation_dims=4,x: integers separated by commas"),
     (["--output_dir=x", "--propagation_dims=0"], 2, "each at least 1"),
     (["--output_dir=x", "--model=other"], 2, "should be one of"),
+    (["--output_dir=x", "--pretrained_dir=y", "--distribution=multi_worker"], 2, "--pretrained_dir: not with"),
     (["--output_dir=x", "--flagfile=/nowhere"], 2, "/nowhere"),
     (["--output_dir=x", "--datasets_dir=/nowhere"], 1, "no prepared data set; run: python -m preprocess"),
 ])

@@ -1,17 +1,22 @@
 """Initial embeddings of the graph: BPR-MF for items and users, then TransR for the rest (Section 4.2.5)."""
 
+import time
 import types
 
 import tensorflow as tf
 from tqdm import tqdm
 
 from katrec.models.bprmf import BPRMF
+from katrec.training import kept_embeddings
 from katrec.training.batches import Batches, triplet_batches
 from katrec.training.optimizers import WarmupLinearDecay, adam, create_variables
 from katrec.training.step import TrainSteps, triplet_step
 
 TRIPLET_STREAM = 4
 TRACED_STEPS = 50
+# All that pre-training may see of a run's settings (kg_l2 through the model): what is kept for others is found by them.
+SETTINGS = ("seed", "distribution", "entity_dim", "pretrain_epochs", "pretrain_batch_size", "learning_rate",
+            "weight_decay", "clip_norm", "bpr_l2", "kg_l2", "kg_steps", "sliding_window")
 
 
 def wanted(config):
@@ -30,15 +35,34 @@ def pretrain(model, dataset, graph, config, strategy, silent=False):
       model: `KATRec`.
       dataset: `Dataset`.
       graph: its `CollaborativeGraph`.
-      config: the run's settings.
+      config: the run's settings; with `pretrained_dir` the values are taken from there if an earlier run left them.
       strategy: `tf.distribute.Strategy`.
       silent: without progress bars.
+
+    Returns:
+      The seconds that it took, now or in the earlier run.
+
+    Raises:
+      UserError: the earlier run's file is damaged.
     """
-    items, users = _matrix_factorization(dataset, config, strategy, silent)
-    others = model.nodes[model.num_items:model.num_entities]
-    model.nodes.assign(tf.concat([items, others, users], axis=0))
-    _triplets(model, graph, config, strategy, silent)
+    started = time.monotonic()
+    own = types.SimpleNamespace(**{name: getattr(config, name) for name in SETTINGS})
+    path = config.pretrained_dir and kept_embeddings.path_of(
+        config.pretrained_dir, model.triplet_variables, vars(own), dataset.checksums
+    )
+    seconds = kept_embeddings.restore(path, model.triplet_variables) if path else None
+    if seconds is None:
+        items, users = _matrix_factorization(dataset, own, strategy, silent)
+        others = model.nodes[model.num_items:model.num_entities]
+        model.nodes.assign(tf.concat([items, others, users], axis=0))
+        _triplets(model, graph, own, strategy, silent)
+        seconds = time.monotonic() - started
+        if path:
+            kept_embeddings.keep(path, model.triplet_variables, seconds)
+    elif not silent:
+        print(f"pre-trained embeddings of an earlier run: {path}")
     model.refresh_attention()
+    return seconds
 
 
 def _matrix_factorization(dataset, config, strategy, silent):

@@ -11,7 +11,7 @@ from katrec_common.command_line import UserError
 
 CONFIG, METRICS, RESULT, RANKS = "config.json", "metrics.jsonl", "result.json", "ranks.npz"
 # What may differ between the run that wrote a directory and the one that goes on in it; "data" is checked apart.
-FREE = ("output_dir", "datasets_dir", "resume", "distribution", "data")
+FREE = ("output_dir", "datasets_dir", "pretrained_dir", "resume", "distribution", "data")
 
 
 def claim(config, checksums):

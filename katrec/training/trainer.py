@@ -90,11 +90,9 @@ class Trainer:
         return result
 
     def _pretrain(self):
-        started = time.monotonic()
-        pretraining.pretrain(
+        self.progress.seconds.assign(pretraining.pretrain(
             self.model, self._dataset, self._graph, self._config, self._strategy, silent=not self._chief
-        )
-        self.progress.seconds.assign(time.monotonic() - started)
+        ))
         if self._chief:
             self._latest.save()
 

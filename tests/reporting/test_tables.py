@@ -51,6 +51,13 @@ def test_table_3_compares_variants_with_katrec():
     assert row_of(tables.table3(one_seed, 100)[0], "p, NDCG@10") == ["p, NDCG@10", "", "1"]
 
 
+def test_open_choices_have_a_table_of_their_own():
+    paper_variants, _, *open_choices = tables.table3(
+        {"none": RUNS["katrec"], "concat": RUNS["sasrec"], "own_table": RUNS["bprmf"]}, 100)
+    assert paper_variants.header == ["metric", "KATRec", "Concat"]
+    assert [table.header for table in open_choices] == [["metric", "KATRec", "V* of its own"]] * 2
+
+
 def test_one_model_and_one_seed_have_no_comparison():
     sampled, _ = tables.table2({"katrec": RUNS["katrec"][:1]}, 100)
     assert sampled.header == ["metric", "KATRec"]

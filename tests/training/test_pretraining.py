@@ -6,6 +6,7 @@ from katrec.data.negatives import TripletSampler
 from katrec.models.build import build
 from katrec.training import pretraining
 from katrec.training.trainer import Trainer
+from katrec_common.command_line import UserError
 
 
 @pytest.fixture
@@ -59,3 +60,44 @@ def test_a_run_begins_with_the_pretrained_values(pretrained, tiny_dataset, make_
     resumed.run()
     # One step of Adam, at 1/100 of the peak rate while warming up, from the values in the checkpoint.
     assert np.abs(resumed.model.nodes.numpy() - pretrained[0].nodes.numpy()).max() < 1e-3
+
+
+def _begun(dataset, config):
+    """Returns the values that a run begins with, and the seconds that they took."""
+    model, graph = build(config, dataset)
+    seconds = pretraining.pretrain(model, dataset, graph, config, tf.distribute.get_strategy(), silent=True)
+    return [variable.numpy() for variable in (*model.triplet_variables, model.attention_weights)], seconds
+
+
+def test_kept_embeddings_are_those_that_the_run_would_compute(tiny_dataset, make_config, tmp_path):
+    values = {"model": "katrec", "pretrain_epochs": 2, "pretrain_batch_size": 64}
+    expected, _ = _begun(tiny_dataset, make_config(**values, mask_share=0.4, ablation="concat"))
+    first, seconds = _begun(tiny_dataset, make_config(**values, pretrained_dir=tmp_path))
+    kept = list(tmp_path.iterdir())
+    again, kept_seconds = _begun(
+        tiny_dataset, make_config(**values, mask_share=0.4, ablation="concat", pretrained_dir=tmp_path)
+    )
+    for one in (first, again):
+        for value, wanted in zip(one, expected):
+            np.testing.assert_array_equal(value, wanted)
+    assert len(kept) == 1 and list(tmp_path.iterdir()) == kept
+    assert kept_seconds == seconds > 0
+
+
+@pytest.mark.parametrize("other", [
+    {"seed": 2}, {"learning_rate": 0.002}, {"pretrain_epochs": 3}, {"bpr_l2": 0.1}, {"kg_l2": 0.1}, {"relation_dim": 2},
+])
+def test_a_run_that_would_compute_others_takes_none(other, tiny_dataset, make_config, tmp_path):
+    values = {"model": "katrec", "pretrain_epochs": 2, "pretrain_batch_size": 64, "pretrained_dir": tmp_path}
+    _begun(tiny_dataset, make_config(**values))
+    _begun(tiny_dataset, make_config(**{**values, **other}))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_damaged_kept_embeddings_are_named(tiny_dataset, make_config, tmp_path):
+    config = make_config(model="katrec", pretrain_epochs=1, pretrained_dir=tmp_path)
+    _begun(tiny_dataset, config)
+    [path] = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UserError, match=f"{path.name}: kept embeddings cannot be read .* delete the file"):
+        _begun(tiny_dataset, config)

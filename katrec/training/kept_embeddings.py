@@ -1,0 +1,57 @@
+"""Pre-trained embeddings kept in a folder, for all runs that would compute the same ones."""
+
+import hashlib
+import json
+import os
+import zipfile
+
+import numpy as np
+import tensorflow as tf
+
+from katrec_common import files
+from katrec_common.command_line import UserError
+
+
+def path_of(folder, variables, settings, checksums):
+    """Returns the file of what pre-training makes of these initial values, settings and data on this machine.
+
+    Args:
+      folder: where embeddings are kept.
+      variables: what is trained, before it is.
+      settings: all settings that the pre-training reads, as a dict.
+      checksums: of the prepared data set's files.
+    """
+    # The number of threads decides in which order sums are made, and so their last digits.
+    circumstances = [settings, checksums, tf.__version__, os.cpu_count(), os.environ.get("TF_NUM_INTRAOP_THREADS")]
+    digest = hashlib.sha256(json.dumps(circumstances, sort_keys=True).encode())
+    for variable in variables:
+        digest.update(variable.numpy().tobytes())
+    return os.path.join(folder, f"{digest.hexdigest()[:20]}.npz")
+
+
+def restore(path, variables):
+    """Gives `variables` the values that `path` holds.
+
+    Returns:
+      The seconds that it took to compute them; None where there is no such file.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    if not os.path.exists(path):
+        return None
+    try:
+        with np.load(path) as kept:
+            values = [kept[str(place)] for place in range(len(variables))]
+            seconds = float(kept["seconds"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: kept embeddings cannot be read ({error}); delete the file") from None
+    for variable, value in zip(variables, values):
+        variable.assign(value)
+    return seconds
+
+
+def keep(path, variables, seconds):
+    """Writes the values of `variables`, which took so many seconds, to `path`."""
+    with files.replacing(path, "wb") as file:
+        np.savez(file, seconds=seconds, **{str(place): variable.numpy() for place, variable in enumerate(variables)})
