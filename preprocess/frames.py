@@ -8,7 +8,7 @@ import pandas as pd
 from katrec_common import files
 from katrec_common.command_line import UserError
 from preprocess.pipeline import Settings, prepare
-from preprocess.tables import Tables
+from preprocess.tables import Tables, check_links
 from preprocess.writer import write
 
 
@@ -45,14 +45,12 @@ def prepare_frames(name, interactions, triplets=None, links=None, titles=None, d
     if links is None:
         items = ids["item_id"].unique()
         links = pd.DataFrame({"item_id": items, "entity_id": items})
-    links = _strings(links, "links", ("item_id", "entity_id")).drop_duplicates()
-    if links["item_id"].duplicated().any():
-        item = links["item_id"][links["item_id"].duplicated()].iloc[0]
-        raise UserError(f"links: item {item!r} is linked to two entities; keep one")
+    links = _strings(links, "links", ("item_id", "entity_id"))
+    check_links(links, lambda row: f"links: row {row}")
     if titles is not None:
         titles = _strings(titles, "titles", ("item_id", "title")).drop_duplicates("item_id")
     folder = os.path.join(datasets_dir, name)
-    tables = Tables(ids, triplets, links, titles, ())
+    tables = Tables(ids, triplets, links.drop_duplicates(), titles, ())
     return prepare_and_write(tables, settings, folder, name, "frames")[1]
 
 

@@ -46,7 +46,7 @@ def read_atomic(folder, name):
     interactions["timestamp"] = _numbers(interactions["timestamp"], path + ".inter")
     triplets = read_columns(path + ".kg", TRIPLET_COLUMNS)
     links = read_columns(path + ".link", LINK_COLUMNS)
-    _check_links(links, path + ".link")
+    check_links(links, lambda row: f"{path}.link: line {row + 2}")
     files = [path + ending for ending in (".inter", ".kg", ".link")]
     titles = None
     if os.path.exists(path + ".item"):
@@ -81,6 +81,23 @@ def read_columns(path, columns):
     return table
 
 
+def check_links(links, place):
+    """Checks that no item is linked to two entities; the same link twice is one.
+
+    Args:
+      links: columns item_id, entity_id; rows are numbered from 0.
+      place: function from a row's number to what the message calls it.
+
+    Raises:
+      UserError: an item is.
+    """
+    twice = links.drop_duplicates().duplicated("item_id")
+    if twice.any():
+        row = twice.index[twice][0]
+        raise UserError(f"{place(row)}: item {links['item_id'][row]!r} is linked to a second entity, "
+                        f"{links['entity_id'][row]!r}; keep one link an item")
+
+
 def _read_strings(path, **kwargs):
     try:
         with warnings.catch_warnings():
@@ -109,16 +126,6 @@ def _numbers(column, path):
         value = column[bad].iloc[0]
         raise UserError(f"{path}: line {_line(bad)}: column 'timestamp:float': {value!r} is not a finite number")
     return numbers
-
-
-def _check_links(links, path):
-    twice = links.drop_duplicates().duplicated("item_id")
-    if twice.any():
-        row = twice.index[twice][0]
-        raise UserError(
-            f"{path}: line {row + 2}: item {links['item_id'][row]!r} is linked to a second entity, "
-            f"{links['entity_id'][row]!r}; keep one link an item"
-        )
 
 
 def _read_titles(path):
