@@ -39,7 +39,8 @@ def test_dates_links_and_titles(tmp_path):
     ({"interactions": INTERACTIONS.assign(timestamp=["a", 1, 2, 3])}, "row 0: timestamp 'a' is no finite number"),
     ({"interactions": INTERACTIONS.assign(user_id=[1, None, 1, 1])}, "interactions: row 1: user_id is empty"),
     ({"triplets": TRIPLETS.assign(tail_id="")}, "triplets: row 0: tail_id is empty"),
-    ({"links": pd.DataFrame({"item_id": [1, 1], "entity_id": ["a", "b"]})}, "links: row 1: item '1' is linked to a second entity, 'b'"),
+    ({"links": pd.DataFrame({"item_id": [1, 1], "entity_id": ["a", "b"]})},
+     "links: row 1: item '1' is linked to a second entity, 'b'"),
 ])
 def test_wrong_frames_are_said_and_write_nothing(tmp_path, values, message):
     with pytest.raises(UserError, match=message):
