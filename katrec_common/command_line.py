@@ -47,6 +47,8 @@ def _guarded(main):
         _stop(error, 2)
     except UserError as error:
         _stop(error, 1)
+    except OSError as error:
+        _stop(f"{error.filename}: {error.strerror}" if error.filename else error, 1)
     except KeyboardInterrupt:
         _stop("interrupted; the same command goes on from the last checkpoint, where there is one", 130)
 

@@ -177,6 +177,7 @@ def test_preprocess_refuses_what_the_k_core_empties(command, tiny_raw, tmp_path)
     (["--output_dir=x", "--pretrained_dir=y", "--distribution=multi_worker"], 2, "--pretrained_dir: not with"),
     (["--output_dir=x", "--flagfile=/nowhere"], 2, "/nowhere"),
     (["--output_dir=x", "--datasets_dir=/nowhere"], 1, "no prepared data set; run: python -m preprocess"),
+    ([f"--output_dir={__file__}"], 1, r"test_commands\.py: File exists"),
 ])
 def test_train_refuses(command, datasets_dir, arguments, status, message):
     assert fails(command("katrec.train", *SMALL, f"--datasets_dir={datasets_dir}", *arguments), status, message)

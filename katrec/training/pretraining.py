@@ -1,5 +1,6 @@
 """Initial embeddings of the graph: BPR-MF for items and users, then TransR for the rest (Section 4.2.5)."""
 
+import os
 import time
 import types
 
@@ -46,6 +47,9 @@ def pretrain(model, dataset, graph, config, strategy, silent=False):
       UserError: the earlier run's file is damaged.
     """
     started = time.monotonic()
+    if config.pretrained_dir:
+        # A folder that cannot be made is found out now, not after the pre-training.
+        os.makedirs(config.pretrained_dir, exist_ok=True)
     own = types.SimpleNamespace(**{name: getattr(config, name) for name in SETTINGS})
     path = config.pretrained_dir and kept_embeddings.path_of(
         config.pretrained_dir, model.triplet_variables, vars(own), dataset.checksums

@@ -101,3 +101,10 @@ def test_damaged_kept_embeddings_are_named(tiny_dataset, make_config, tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match=f"{path.name}: kept embeddings cannot be read .* delete the file"):
         _begun(tiny_dataset, config)
+
+
+def test_a_folder_that_cannot_be_made_is_found_out_first(tiny_dataset, make_config, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(pretraining, "_matrix_factorization", None)
+    with pytest.raises(FileExistsError, match="file"):
+        _begun(tiny_dataset, make_config(model="katrec", pretrained_dir=tmp_path / "file"))
