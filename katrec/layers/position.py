@@ -36,7 +36,7 @@ class PositionalEmbedding(tf.keras.layers.Layer):
         if self.kind == "learned":
             self.table = self.add_weight(name="P", shape=shape, initializer=embedding_initializer())
         elif self.kind == "sinusoidal":
-            self.table = tf.constant(sinusoids(*shape), tf.float32)
+            self.table = tf.constant(sinusoids(*shape), self.compute_dtype)
         super().build(input_shape)
 
     def call(self, x):

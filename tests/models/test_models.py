@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from katrec.data import collaborative_graph
 from katrec.data.sequences import padded
+from katrec.models import precision
 from katrec.models.build import build
 from katrec.settings import ABLATIONS
 from tests import reference
@@ -82,8 +83,10 @@ VARIANTS = {
 }
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS.keys())
-def test_every_variant_trains_all_its_variables(tiny_dataset, make_config, batch, values):
+def test_every_variant_trains_all_its_variables(tiny_dataset, make_config, monkeypatch, batch, values, policy):
+    monkeypatch.setattr(precision, "policy", lambda mixed: tf.keras.mixed_precision.Policy(policy))
     model, graph = build(make_config(model="katrec", **values), tiny_dataset)
     with tf.GradientTape() as tape:
         loss = model.sequence_loss(*batch, NO_NEGATIVES, SEED)
