@@ -108,8 +108,8 @@ def _notes(runs, seeds):
                      f"{result['users']} test users")
     return [*lines, f"Machine: {machine()}", f"Date: {today()}",
             "Each run's weights are those with the best validation NDCG@10; p: paired t-test over the test users, "
-            "against KATRec's runs of the same seeds. KATRec's seconds include those of its pre-training, also where a run "
-            "read the embeddings that another one had kept."]
+            "against KATRec's runs of the same seeds. KATRec's seconds include those of its pre-training, also where a "
+            "run read the embeddings that another one had kept."]
 
 
 def _title(model, variant):
