@@ -52,7 +52,7 @@ def main():
         "data": dataset.checksums,
         "flags": {name: value for name, value in vars(config).items() if name != "data"},
         "result": run_directory.read_result(FLAGS.output_dir),
-        "licence": "the data set's terms hold for what is derived from it: see docs/data.md",
+        "licence": dataset.licence,
         "versions": {"katrec": __version__, "tensorflow": tf.__version__},
     }
     ids = [files.read_column(os.path.join(folder, f"{kind}s.tsv"), f"{kind}_id") for kind in ("item", "user")]

@@ -33,9 +33,9 @@ flags.DEFINE_string("output", None, "File to write; default: the terminal.")
 def main():
     _check_flags()
     # TensorFlow takes seconds to import: flags are checked before.
-    from katrec.serving.recommender import Recommender
+    from katrec.serving import Recommender
 
-    recommender = Recommender.load(FLAGS.saved_model)
+    recommender = Recommender.load(FLAGS.saved_model, FLAGS.datasets_dir)
     if FLAGS.k > recommender.max_k:
         raise FlagError(f"--k={FLAGS.k}: this model was exported for at most {recommender.max_k}")
     if FLAGS.user is not None and not recommender.takes_users:
@@ -74,10 +74,8 @@ def _answer(recommender):
 
 def _explanations(recommender, history, items):
     from katrec.serving.drawing import draw
-    from katrec.serving.explanation import Explainer
 
-    explainer = Explainer(recommender, FLAGS.datasets_dir)
-    made = [explainer.explain(history, item, FLAGS.user) for item, _ in items]
+    made = [recommender.explain(history, item, FLAGS.user) for item, _ in items]
     if FLAGS.drawing:
         drawn = next((one for one in made if one.paths), None)
         if drawn is None:

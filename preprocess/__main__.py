@@ -12,6 +12,7 @@ from absl import flags
 
 from katrec_common.command_line import FlagError, run
 from katrec_common.paper import TABLE_1
+from preprocess.catalog import licence
 from preprocess.frames import prepare_and_write
 from preprocess.pipeline import Settings
 from preprocess.sources import amazon_book, atomic, lastfm, ml_100k, yelp2018
@@ -57,7 +58,8 @@ def main():
     settings = Settings(FLAGS.min_interactions, *chosen)
     options = Options(FLAGS.kgat_dir, FLAGS.max_bad_rows, FLAGS.min_interactions)
     tables = _LOADERS[source](name, raw_dir, options)
-    prepared, statistics = prepare_and_write(tables, settings, folder, name, source)
+    terms = licence(source, kgat=FLAGS.kgat_dir is not None)
+    prepared, statistics = prepare_and_write(tables, settings, folder, name, source, terms)
     for row in prepared.report:
         print(f"  {row['step']}: " + ", ".join(f"{key} {row[key]}" for key in row if key != "step"))
     print("| dataset | users | items | interactions | entities | relations | triplets | density |")

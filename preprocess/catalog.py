@@ -1,8 +1,8 @@
-"""Where the paper's raw data comes from: pages, licences, sizes, and what must be fetched by hand."""
+"""Where known data sets come from: pages, licences, sizes, and what must be fetched by hand."""
 
 from typing import NamedTuple, Optional
 
-from preprocess.sources import amazon_book, freebase, lastfm, yelp2018
+from preprocess.sources import amazon_book, freebase, lastfm, ml_100k, yelp2018
 
 KGAT = "https://raw.githubusercontent.com/xiangwang1223/knowledge_graph_attention_network/master/Data"
 # What, page, licence.
@@ -11,6 +11,9 @@ KGAT_TERMS = ("KGAT's lists and graph", "https://github.com/xiangwang1223/knowle
 FREEBASE_TERMS = ("Freebase's last dump", "https://developers.google.com/freebase", "CC BY")
 KB4REC_TERMS = ("KB4Rec's links", "https://github.com/RUCDM/KB4Rec",
                 "non-commercial use, no redistribution, cite Zhao et al. 2019")
+ML_100K_TERMS = ("MovieLens-100K", "https://grouplens.org/datasets/movielens/100k/",
+                 "research use with acknowledgement (Harper and Konstan 2015); no redistribution and no commercial use "
+                 "without permission")
 
 
 class Remote(NamedTuple):
@@ -85,3 +88,23 @@ ENTRIES = {
         file=yelp2018.FILE, kgat=_kgat("yelp2018", zipped=True), links=None,
     ),
 }
+
+
+def terms(source, kgat=True):
+    """Returns (what, page, licence) of each part of a data set that is known by name; none of another's.
+
+    Args:
+      source: the data set's name, or another source's.
+      kgat: whether its graph is KGAT's, not Freebase's.
+    """
+    if source == ml_100k.NAME:
+        return ML_100K_TERMS, KB4REC_TERMS, FREEBASE_TERMS
+    if source not in ENTRIES:
+        return ()
+    interactions, graph = ENTRIES[source].terms
+    return (interactions, graph) if kgat else (interactions, FREEBASE_TERMS, KB4REC_TERMS)
+
+
+def licence(source, kgat=True):
+    """Returns the data's terms as one text, for the manifest; arguments as in `terms`."""
+    return "; ".join(f"{what}: {text} ({page})" for what, page, text in terms(source, kgat)) or "not stated"

@@ -26,8 +26,7 @@ def main():
     if FLAGS.graph == "freebase" and entry.links is None:
         raise FlagError(f"--graph=freebase: {FLAGS.dataset}'s graph is not Freebase, only --graph=kgat is possible")
     remotes = [*entry.interactions, *(entry.kgat if FLAGS.graph == "kgat" else [catalog.FREEBASE])]
-    terms = entry.terms if FLAGS.graph == "kgat" else (entry.terms[0], catalog.FREEBASE_TERMS, catalog.KB4REC_TERMS)
-    for what, page, licence in terms:
+    for what, page, licence in catalog.terms(FLAGS.dataset, FLAGS.graph == "kgat"):
         print(f"{what}: {page}\n  {licence}")
     for remote in remotes:
         print(f"  {remote.name} ({remote.size}) from {remote.url}")

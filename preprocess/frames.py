@@ -7,6 +7,7 @@ import pandas as pd
 
 from katrec_common import files
 from katrec_common.command_line import UserError
+from preprocess import catalog
 from preprocess.pipeline import Settings, prepare
 from preprocess.tables import Tables, check_links
 from preprocess.writer import write
@@ -51,10 +52,10 @@ def prepare_frames(name, interactions, triplets=None, links=None, titles=None, d
         titles = _strings(titles, "titles", ("item_id", "title")).drop_duplicates("item_id")
     folder = os.path.join(datasets_dir, name)
     tables = Tables(ids, triplets, links.drop_duplicates(), titles, ())
-    return prepare_and_write(tables, settings, folder, name, "frames")[1]
+    return prepare_and_write(tables, settings, folder, name, "frames", catalog.licence("frames"))[1]
 
 
-def prepare_and_write(tables, settings, folder, name, source):
+def prepare_and_write(tables, settings, folder, name, source, licence):
     """Runs the pipeline and writes the prepared files.
 
     Args:
@@ -63,6 +64,7 @@ def prepare_and_write(tables, settings, folder, name, source):
       folder: where to.
       name: the data set's name.
       source: what the manifest calls the source.
+      licence: the raw data's terms, for the manifest.
 
     Returns:
       `Prepared`, and Table 1's numbers.
@@ -70,6 +72,7 @@ def prepare_and_write(tables, settings, folder, name, source):
     prepared = prepare(tables, settings)
     return prepared, write(prepared, folder, name, {
         "source": source,
+        "licence": licence,
         "settings": settings._asdict(),
         "inputs": {os.path.basename(path): files.sha256(path) for path in tables.files},
     })

@@ -9,6 +9,8 @@ import numpy as np
 from katrec_common import files
 from katrec_common.command_line import UserError
 
+UNSTATED = "not stated"
+
 
 class Dataset(NamedTuple):
     """What `python -m preprocess` wrote.
@@ -21,6 +23,7 @@ class Dataset(NamedTuple):
       triplets: int32[triplets, 3], head, relation, tail; entities 0 … num_items − 1 are the items.
       num_items, num_entities, num_relations: sizes; entities include the items.
       checksums: SHA-256 of each prepared file.
+      licence: the raw data's terms, as far as they are known.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Dataset(NamedTuple):
     num_entities: int
     num_relations: int
     checksums: dict
+    licence: str = UNSTATED
 
     @property
     def num_users(self):
@@ -78,7 +82,7 @@ def load(datasets_dir, name):
     dataset = Dataset(
         name=name, triplets=triplets, num_items=statistics["items"],
         num_entities=statistics["items"] + statistics["entities"], num_relations=statistics["relations"],
-        checksums=manifest["outputs"], **sequences,
+        checksums=manifest["outputs"], licence=manifest.get("licence", UNSTATED), **sequences,
     )
     fits = (
         dataset.num_users == statistics["users"] == len(dataset.offsets) - 1

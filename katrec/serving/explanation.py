@@ -51,7 +51,7 @@ class Explanation(NamedTuple):
 
 
 class Explainer:
-    """Explains a `Recommender`'s items.
+    """What `Recommender.explain` needs, read once.
 
     Args:
       recommender: `Recommender`.
@@ -59,7 +59,7 @@ class Explainer:
         graph, explanations have attention only, and say so.
     """
 
-    def __init__(self, recommender, datasets_dir="datasets"):
+    def __init__(self, recommender, datasets_dir):
         self._recommender = recommender
         self._finder, self.note = None, ""
         weights = recommender.graph_attention()
@@ -87,14 +87,7 @@ class Explainer:
         self._names = [self._name(item) for item in items] + entities[len(items):]
 
     def explain(self, history, item, user=None, count=3):
-        """Returns the `Explanation` of an item for a history.
-
-        Args:
-          history: raw item ids, oldest first.
-          item: the raw id.
-          user: raw user id, for a model that takes users.
-          count: how many paths.
-        """
+        """See `Recommender.explain`."""
         attention = [(self._name(one), weight) for one, weight in self._recommender.attention(history, user)]
         paths, note = [], self.note
         if self._finder:

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from katrec.serving.explanation import Explainer
 from katrec.serving.saved_model import EXTRA
 from katrec_common import files
 from katrec_common.command_line import UserError
@@ -16,11 +17,12 @@ SILENT_SECONDS = 3
 
 
 class Recommender:
-    """Recommends with an exported model (`python -m katrec.export`); needs no data set.
+    """Recommends with an exported model (`python -m katrec.export`); only `explain` needs the data set.
 
     Args:
       saved: what `tf.saved_model.load` returned.
       titles: {item: title} of the items that have one.
+      datasets_dir: folder of the prepared data sets, for explanations.
 
     Attributes:
       metadata: data set, flags, versions, metrics of the model, a dict.
@@ -28,7 +30,7 @@ class Recommender:
       max_k: the most items that may be asked for.
     """
 
-    def __init__(self, saved, titles):
+    def __init__(self, saved, titles, datasets_dir="datasets"):
         self._signatures = saved.signatures
         self.titles = titles
         self.metadata = json.loads(self._signatures["metadata"]()["json"].numpy())
@@ -36,10 +38,11 @@ class Recommender:
         inputs = self._signatures["serving_default"].structured_input_signature[1]
         self.takes_users = "user" in inputs
         self._table = None
+        self._datasets_dir, self._explainer = datasets_dir, None
 
     @classmethod
-    def load(cls, path):
-        """Loads the SavedModel in `path`.
+    def load(cls, path, datasets_dir="datasets"):
+        """Loads the SavedModel in `path`; `datasets_dir` as above.
 
         Raises:
           UserError: there is none, or it is not an export of this project.
@@ -54,7 +57,7 @@ class Recommender:
         if os.path.exists(items):
             pairs = zip(files.read_column(items, "item_id"), files.read_column(items, "title"))
             titles = {item: title for item, title in pairs if title}
-        return cls(saved, titles)
+        return cls(saved, titles, datasets_dir)
 
     def recommend(self, histories, k=10, users=None):
         """Recommends items that a history does not have.
@@ -109,6 +112,22 @@ class Recommender:
         cosines = vectors @ vectors[row]
         cosines[row] = -np.inf
         return [(ids[at], float(cosines[at])) for at in np.argsort(-cosines, kind="stable")[:k]]
+
+    def explain(self, history, item, user=None, count=3):
+        """Returns the `Explanation` of an item for a history: paths of the knowledge graph, and attention.
+
+        Args:
+          history: raw item ids, oldest first.
+          item: the raw id.
+          user: raw user id, for a model that takes users.
+          count: how many paths. They need the model's data set; where it is absent the explanation says so.
+
+        Raises:
+          UserError: the data set was prepared otherwise than the one that the model was trained on.
+        """
+        if self._explainer is None:
+            self._explainer = Explainer(self, self._datasets_dir)
+        return self._explainer.explain(history, item, user, count)
 
     def attention(self, history, user=None):
         """Returns the last layer's attention on the items of a history that are read, mean over the heads.

@@ -161,3 +161,10 @@ def test_the_command_says_what_to_bring(command, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
     assert f"python -m preprocess --dataset=lastfm --raw_dir={tmp_path} --kgat_dir={tmp_path}" in done.stdout
     assert (tmp_path / "LFM-1b_LEs.txt").read_text() == "1\t2\t3\t4\t5\n"
+
+
+def test_the_licence_names_the_parts_that_are_used():
+    with_kgat, without = (catalog.licence("amazon-book", kgat) for kgat in (True, False))
+    assert "cite He and McAuley 2016" in with_kgat and "cite He and McAuley 2016" in without
+    assert "MIT licence" in with_kgat and "Freebase" not in with_kgat
+    assert "KB4Rec" in without and "CC BY" in without and "MIT licence" not in without

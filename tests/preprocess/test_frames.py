@@ -20,7 +20,8 @@ def test_three_lines_prepare_a_data_set(tmp_path):
     dataset = load(str(tmp_path), "mine")
     items = [row.split("\t")[0] for row in (tmp_path / "mine" / "items.tsv").read_text().splitlines()[1:]]
     assert [items[item] for item in (dataset.items[0], dataset.valid[0], dataset.test[0])] == ["10", "20", "30"]
-    assert json.loads((tmp_path / "mine" / "manifest.json").read_text())["source"] == "frames"
+    manifest = json.loads((tmp_path / "mine" / "manifest.json").read_text())
+    assert (manifest["source"], manifest["licence"]) == ("frames", "not stated")
 
 
 def test_dates_links_and_titles(tmp_path):

@@ -13,6 +13,7 @@ def test_real_counts_and_equal_bytes(ml_100k_dir, command, tmp_path):
         "dataset": "ml-100k", "users": 943, "items": 1152, "interactions": 97953, "entities": 1434, "relations": 23,
         "triplets": 37242, "density": 97953 / (943 * 1152),
     }
+    assert "MovieLens-100K: research use" in json.loads((folder / "manifest.json").read_text())["licence"]
     again = command("preprocess", "--dataset=ml-100k", f"--datasets_dir={tmp_path}", f"--raw_dir={folder}/raw")
     assert again.returncode == 0, again.stderr
     assert "| ml-100k | 943 | 1152 | 97953 | 1434 | 23 | 37242 | 9.0168% |" in again.stdout

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from katrec.models.build import build
-from katrec.serving.recommender import Recommender
+from katrec.serving import Recommender
 from katrec.serving.saved_model import write
 from katrec.serving.served import Served
 from katrec_common import files
@@ -42,13 +42,13 @@ def exported(datasets_dir, tiny_dataset, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def load_once():
+def load_once(datasets_dir):
     """Loads a SavedModel once a session."""
     loaded = {}
 
     def load(path):
         if path not in loaded:
-            loaded[path] = tf.saved_model.load(str(path)), Recommender.load(str(path))
+            loaded[path] = tf.saved_model.load(str(path)), Recommender.load(str(path), str(datasets_dir))
         return loaded[path]
 
     return load

@@ -30,6 +30,7 @@ def recommend(command, folder, *arguments, **kwargs):
 def test_metadata_is_whole(folder):
     metadata = json.loads((folder / "model" / "assets.extra" / "metadata.json").read_text())
     assert (metadata["dataset"], metadata["model"], metadata["items"], metadata["max_k"]) == ("tiny", "katrec", 24, 15)
+    assert metadata["licence"] == "not stated"
     assert metadata["flags"]["entity_dim"] == 8 and "tensorflow" in metadata["versions"]
     assert metadata["result"] == json.loads((folder / "run" / "result.json").read_text())
 

@@ -6,11 +6,10 @@ import pandas as pd
 import pytest
 
 from katrec.data import collaborative_graph
+from katrec.serving import Recommender
 from katrec.serving.drawing import draw
-from katrec.serving.explanation import Explainer
 from katrec.serving.formats import as_csv, as_json, as_table, split
 from katrec.serving.paths import PathFinder
-from katrec.serving.recommender import Recommender
 from katrec_common.command_line import UserError
 
 
@@ -108,9 +107,9 @@ def test_paths_are_the_strongest(tiny_dataset, generator):
             assert path.weight == pytest.approx(np.prod([edge[3] for edge in edges]))
 
 
-def test_explanations(recommender, datasets_dir, tmp_path):
+def test_explanations(recommender, exported, load_once, make_config, tmp_path):
     history = ["i1", "i2", "i5", "unknown"]
-    explanation = Explainer(recommender, str(datasets_dir)).explain(history, "i9")
+    explanation = recommender.explain(history, "i9")
     assert explanation.name == "Film 9" and explanation.note == ""
     for hops, weight in explanation.paths:
         assert hops[0].source == "Film 9" and hops[-1].target in ("Film 1", "Film 2", "Film 5")
@@ -121,21 +120,22 @@ def test_explanations(recommender, datasets_dir, tmp_path):
     assert "Film 9 —film." in explanation.text() and "attention: Film" in explanation.text()
     draw(explanation).savefig(tmp_path / "paths.svg")
     assert "<svg" in (tmp_path / "paths.svg").read_text()
-    absent = Explainer(recommender, str(tmp_path)).explain(history, "i9")
+    saved = load_once(exported("katrec", make_config)[1])[0]
+    absent = Recommender(saved, recommender.titles, str(tmp_path)).explain(history, "i9")
     assert absent.paths == [] and "they need the prepared data set tiny" in absent.text()
     with pytest.raises(ValueError, match="no paths to draw"):
         draw(absent)
 
 
-def test_models_without_a_graph_say_so(exported, load_once, make_config, datasets_dir):
+def test_models_without_a_graph_say_so(exported, load_once, make_config):
     model = load_once(exported("gru4rec", make_config)[1])[1]
-    explanation = Explainer(model, str(datasets_dir)).explain(["i1"], "i2")
+    explanation = model.explain(["i1"], "i2")
     assert explanation.attention == [] and "gru4rec has no knowledge graph" in explanation.text()
 
 
-def test_formats(recommender, datasets_dir):
+def test_formats(recommender):
     rows = [{"rank": 1, "item": "i9", "title": "Film 9", "score": 0.25}]
-    explanations = [Explainer(recommender, str(datasets_dir)).explain(["i1", "i5"], "i9")]
+    explanations = [recommender.explain(["i1", "i5"], "i9")]
     assert as_table(rows, [None]).splitlines()[1].split() == ["1", "0.2500", "i9", "Film", "9"]
     assert "path " in as_table(rows, explanations)
     assert as_csv(rows, [None]) == "rank,item,title,score\n1,i9,Film 9,0.25\n"
