@@ -57,7 +57,8 @@ _define(_enum, "ablation", "none", ABLATIONS,
         "own; no pre-trained embeddings; Ê = V* without fusion.")
 _define(_boolean, "pretrained_embeddings", True,
         "KATRec's item and user embeddings begin as BPR-MF's, the other entities' and the relations' as TransR's.")
-_define(_integer, "pretrain_epochs", 20, "Epochs of BPR-MF, then of TransR, before KATRec's training.", 1)
+_define(_integer, "pretrain_epochs", 20, "Epochs of BPR-MF before KATRec's training.", 1)
+_define(_integer, "pretrain_kg_epochs", 20, "Epochs of TransR over the collaborative graph's edges after that.", 1)
 _define(_integer, "pretrain_batch_size", 2048, "Interactions or triplets in a step of the pre-training.", 1)
 _define(_string, "pretrained_dir", None,
         "Folder that keeps pre-trained embeddings; a run that would compute the same ones takes them from there.")

@@ -16,8 +16,8 @@ from katrec.training.step import TrainSteps, triplet_step
 TRIPLET_STREAM = 4
 TRACED_STEPS = 50
 # All that pre-training may see of a run's settings (kg_l2 through the model): what is kept for others is found by them.
-SETTINGS = ("seed", "distribution", "entity_dim", "pretrain_epochs", "pretrain_batch_size", "learning_rate",
-            "weight_decay", "clip_norm", "bpr_l2", "kg_l2", "kg_steps", "sliding_window")
+SETTINGS = ("seed", "distribution", "entity_dim", "pretrain_epochs", "pretrain_kg_epochs", "pretrain_batch_size",
+            "learning_rate", "weight_decay", "clip_norm", "bpr_l2", "kg_l2", "kg_steps", "sliding_window")
 
 
 def wanted(config):
@@ -28,9 +28,9 @@ def wanted(config):
 def pretrain(model, dataset, graph, config, strategy, silent=False):
     """Gives a new KATRec's nodes and TransR their initial values.
 
-    BPR-MF is trained on the training interactions, and its vectors become e⁽⁰⁾ of items and users; with these fixed,
-    TransR (Eq. 1) trains the other entities and the relations on the collaborative graph. Both for `pretrain_epochs`
-    over their interactions or triplets, with the run's learning rate, falling linearly to 0.
+    BPR-MF is trained on the training interactions for `pretrain_epochs`, and its vectors become e⁽⁰⁾ of items and
+    users; with these fixed, TransR (Eq. 1) trains the other entities and the relations on the collaborative graph's
+    edges for `pretrain_kg_epochs`. Both with the run's learning rate, falling linearly to 0.
 
     Args:
       model: `KATRec`.
@@ -86,7 +86,7 @@ def _matrix_factorization(dataset, config, strategy, silent):
 
 
 def _triplets(model, graph, config, strategy, silent):
-    number_of_steps = -(-config.pretrain_epochs * len(graph.heads) // config.pretrain_batch_size)
+    number_of_steps = -(-config.pretrain_kg_epochs * len(graph.heads) // config.pretrain_batch_size)
     with strategy.scope():
         optimizer = adam(WarmupLinearDecay(config.learning_rate, 0, number_of_steps))
         create_variables(optimizer, model.triplet_variables)

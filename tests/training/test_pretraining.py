@@ -11,7 +11,8 @@ from katrec_common.command_line import UserError
 
 @pytest.fixture
 def pretrained(tiny_dataset, make_config):
-    config = make_config(model="katrec", pretrain_epochs=40, pretrain_batch_size=64, learning_rate=0.01)
+    config = make_config(model="katrec", pretrain_epochs=40, pretrain_kg_epochs=40, pretrain_batch_size=64,
+                         learning_rate=0.01)
     model, graph = build(config, tiny_dataset)
     before = model.nodes.numpy(), model.attention_weights.numpy()
     pretraining.pretrain(model, tiny_dataset, graph, config, tf.distribute.get_strategy(), silent=True)
@@ -51,8 +52,8 @@ def test_who_is_pretrained(make_config, values, expected):
 
 
 def test_a_run_begins_with_the_pretrained_values(pretrained, tiny_dataset, make_config, tmp_path):
-    config = make_config(model="katrec", pretrain_epochs=40, pretrain_batch_size=64, learning_rate=0.01, train_steps=1,
-                         output_dir=tmp_path)
+    config = make_config(model="katrec", pretrain_epochs=40, pretrain_kg_epochs=40, pretrain_batch_size=64,
+                         learning_rate=0.01, train_steps=1, output_dir=tmp_path)
     trainer = Trainer(config, tiny_dataset)
     trainer._pretrain()
     np.testing.assert_array_equal(trainer.model.nodes, pretrained[0].nodes)
@@ -70,7 +71,7 @@ def _begun(dataset, config):
 
 
 def test_kept_embeddings_are_those_that_the_run_would_compute(tiny_dataset, make_config, tmp_path):
-    values = {"model": "katrec", "pretrain_epochs": 2, "pretrain_batch_size": 64}
+    values = {"model": "katrec", "pretrain_epochs": 2, "pretrain_kg_epochs": 2, "pretrain_batch_size": 64}
     expected, _ = _begun(tiny_dataset, make_config(**values, mask_share=0.4, ablation="concat"))
     first, seconds = _begun(tiny_dataset, make_config(**values, pretrained_dir=tmp_path))
     kept = list(tmp_path.iterdir())
@@ -85,10 +86,12 @@ def test_kept_embeddings_are_those_that_the_run_would_compute(tiny_dataset, make
 
 
 @pytest.mark.parametrize("other", [
-    {"seed": 2}, {"learning_rate": 0.002}, {"pretrain_epochs": 3}, {"bpr_l2": 0.1}, {"kg_l2": 0.1}, {"relation_dim": 2},
+    {"seed": 2}, {"learning_rate": 0.002}, {"pretrain_epochs": 3}, {"pretrain_kg_epochs": 3}, {"bpr_l2": 0.1},
+    {"kg_l2": 0.1}, {"relation_dim": 2},
 ])
 def test_a_run_that_would_compute_others_takes_none(other, tiny_dataset, make_config, tmp_path):
-    values = {"model": "katrec", "pretrain_epochs": 2, "pretrain_batch_size": 64, "pretrained_dir": tmp_path}
+    values = {"model": "katrec", "pretrain_epochs": 2, "pretrain_kg_epochs": 2, "pretrain_batch_size": 64,
+              "pretrained_dir": tmp_path}
     _begun(tiny_dataset, make_config(**values))
     _begun(tiny_dataset, make_config(**{**values, **other}))
     assert len(list(tmp_path.iterdir())) == 2
