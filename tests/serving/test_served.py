@@ -92,6 +92,8 @@ def test_blocks_of_any_size_change_nothing(exported, make_config, tiny_dataset, 
 def test_recommendations_are_new_distinct_and_sorted(exported, load_once, make_config, variant, histories, k):
     signature = load_once(exported(variant, make_config)[1])[0].signatures["recommend"]
     given = signature(history=padded(histories), k=tf.constant(k), **users_of(signature, len(histories)))
+    turned = signature(history=padded(histories[::-1]), k=tf.constant(k), **users_of(signature, len(histories)))
+    np.testing.assert_allclose(turned["scores"].numpy()[::-1], given["scores"], rtol=1e-3, atol=1e-4)
     known = {f"i{number}" for number in range(24)}
     for history, items, scores, unknown in zip(histories, given["items"].numpy().astype(str), given["scores"].numpy(),
                                                given["unknown"].numpy()):
