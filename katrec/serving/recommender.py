@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from katrec.serving.explanation import Explainer
 from katrec.serving.saved_model import EXTRA
 from katrec_common import files
 from katrec_common.command_line import UserError
@@ -126,6 +125,9 @@ class Recommender:
           UserError: the data set was prepared otherwise than the one that the model was trained on.
         """
         if self._explainer is None:
+            # pandas and the graph's parts, which recommending does without.
+            from katrec.serving.explanation import Explainer
+
             self._explainer = Explainer(self, self._datasets_dir)
         return self._explainer.explain(history, item, user, count)
 
