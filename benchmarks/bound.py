@@ -105,8 +105,16 @@ def adam_bound(parameters):
 
     def step(_):
         tf.raw_ops.ResourceApplyAdam(
-            var=variables[0].handle, m=variables[1].handle, v=variables[2].handle, beta1_power=0.9, beta2_power=0.999,
-            lr=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-6, grad=gradient,
+            var=variables[0].handle,
+            m=variables[1].handle,
+            v=variables[2].handle,
+            beta1_power=0.9,
+            beta2_power=0.999,
+            lr=1e-3,
+            beta1=0.9,
+            beta2=0.999,
+            epsilon=1e-6,
+            grad=gradient,
         )
 
     return traced_seconds(step, np.zeros(1, np.float32))

@@ -1,6 +1,6 @@
 """Sampled and full ranking of all users beside its bound.
 
-  python -m benchmarks.evaluation --dataset_like=amazon-book --scale=1 [--model=bert4rec] [--mixed_precision]
+python -m benchmarks.evaluation --dataset_like=amazon-book --scale=1 [--model=bert4rec] [--mixed_precision]
 """
 
 import tensorflow as tf
@@ -31,12 +31,17 @@ def main():
         timing = seconds(lambda full=full: evaluator.ranks(full), REPEATS)
         parts = evaluation_bound(model, evaluator, full)
         bound = total(parts.values())
-        rows += [(f"{name}: {len(evaluator.users):,} users", timing, f"{timing.median / bound.median:.2f}"),
-                 ("bound", bound, 1)]
+        rows += [
+            (f"{name}: {len(evaluator.users):,} users", timing, f"{timing.median / bound.median:.2f}"),
+            ("bound", bound, 1),
+        ]
     rows += [(f"– {name}", timing, "") for name, timing in parts.items()]
     rows.append(("memory held more than before the evaluator", f"{resident_mib() - started:.0f} MiB", ""))
-    report(f"Evaluation, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {model.precision}: "
-           f"{dataset.num_items:,} items", rows)
+    report(
+        f"Evaluation, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {model.precision}: "
+        f"{dataset.num_items:,} items",
+        rows,
+    )
 
 
 def evaluation_bound(model, evaluator, full):

@@ -47,7 +47,7 @@ def main():
 
     def request(users):
         width = int(lengths[users].max())
-        rows = [[str(item) for item in items[offsets[user]:offsets[user + 1]]] for user in users]
+        rows = [[str(item) for item in items[offsets[user] : offsets[user + 1]]] for user in users]
         inputs = {"history": tf.constant([row + [""] * (width - len(row)) for row in rows])}
         if "user" in signature.structured_input_signature[1]:
             inputs["user"] = tf.constant([str(user) for user in users])
@@ -68,15 +68,23 @@ def main():
     positions = int((np.minimum(lengths[many], model.history_length) + 1).sum())
     bound = inference_bound(model, BATCH, positions)
     rows = [
-        ("one user, p50", p50, ""), ("one user, p99", p99, ""),
-        (f"{BATCH} users, {positions:,} positions, longest history {lengths[many].max():,}", batch,
-         f"{batch.median / bound.median:.2f}"),
-        ("bound", bound, 1), ("users a second", f"{BATCH / batch.median:,.0f}", ""),
+        ("one user, p50", p50, ""),
+        ("one user, p99", p99, ""),
+        (
+            f"{BATCH} users, {positions:,} positions, longest history {lengths[many].max():,}",
+            batch,
+            f"{batch.median / bound.median:.2f}",
+        ),
+        ("bound", bound, 1),
+        ("users a second", f"{BATCH / batch.median:,.0f}", ""),
         ("users a second by the bound", f"{BATCH / bound.median:,.0f}", ""),
-        ("SavedModel", f"{size / 2 ** 20:.1f} MiB", ""),
+        ("SavedModel", f"{size / 2**20:.1f} MiB", ""),
     ]
-    report(f"SavedModel, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {model.precision}: "
-           f"top {TOP} of {dataset.num_items:,} items", rows)
+    report(
+        f"SavedModel, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {model.precision}: "
+        f"top {TOP} of {dataset.num_items:,} items",
+        rows,
+    )
 
 
 def _export(model, dataset, path):

@@ -51,12 +51,15 @@ def block_seconds(function, num_blocks, repeats=7):
 
     For what takes less than a call from Python. Its result must depend on i, or TensorFlow runs it once.
     """
+
     @tf.function(autograph=False)
     def loop():
         # One number of each result is added up: what nothing reads is not computed.
         return tf.while_loop(
-            lambda i, _: i < num_blocks, lambda i, used: (i + 1, used + tf.reshape(function(i), [-1])[0]),
-            (tf.constant(0), tf.constant(0.0)), parallel_iterations=1,
+            lambda i, _: i < num_blocks,
+            lambda i, used: (i + 1, used + tf.reshape(function(i), [-1])[0]),
+            (tf.constant(0), tf.constant(0.0)),
+            parallel_iterations=1,
         )
 
     return seconds(loop, repeats, num_blocks)
@@ -74,7 +77,7 @@ def peak_mib():
 
 def resident_mib():
     """Returns the memory that this process holds now, in MiB."""
-    return psutil.Process().memory_info().rss / 2 ** 20
+    return psutil.Process().memory_info().rss / 2**20
 
 
 def report(title, rows, columns=("what", "milliseconds: median (range)", "times the bound")):
@@ -83,5 +86,7 @@ def report(title, rows, columns=("what", "milliseconds: median (range)", "times 
     for row in rows:
         print(f"| {' | '.join(map(str, row))} |")
     module = sys.modules["__main__"].__spec__.name
-    print(f"\n`python -m {module} {shlex.join(sys.argv[1:])}`; {machine()}; {datetime.date.today().isoformat()}; "
-          f"peak memory {peak_mib():.0f} MiB")
+    print(
+        f"\n`python -m {module} {shlex.join(sys.argv[1:])}`; {machine()}; {datetime.date.today().isoformat()}; "
+        f"peak memory {peak_mib():.0f} MiB"
+    )

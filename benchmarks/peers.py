@@ -56,19 +56,29 @@ def main():
         config.mixed_precision = precision != "float32"
         figures = {"RecTools": rectools(python, dataset, config, precision), "katrec": katrec(dataset, config)}
         speeds = {name: sequences * FLAGS.epochs / figure["seconds"] for name, figure in figures.items()}
-        rows += [(f"{name}, {precision}", f"{figure['seconds']:.1f}", f"{speeds[name]:,.0f}",
-                  f"{speeds[name] / speeds['RecTools']:.2f}", "–" if synthetic else f"{figure['NDCG@10']:.4f}")
-                 for name, figure in figures.items()]
-    report(f"BERT4Rec on {dataset.name}: {sequences:,} sequences, {FLAGS.epochs} epochs, q = {config.hidden_dim}, "
-           f"{config.num_layers} layers, {config.num_heads} heads, T = {config.max_sequence_length}, batch "
-           f"{config.batch_size}, seed {config.seed}", rows,
-           ("program", "seconds", "sequences a second", "times RecTools'", "validation NDCG@10, all items"))
+        rows += [
+            (
+                f"{name}, {precision}",
+                f"{figure['seconds']:.1f}",
+                f"{speeds[name]:,.0f}",
+                f"{speeds[name] / speeds['RecTools']:.2f}",
+                "–" if synthetic else f"{figure['NDCG@10']:.4f}",
+            )
+            for name, figure in figures.items()
+        ]
+    report(
+        f"BERT4Rec on {dataset.name}: {sequences:,} sequences, {FLAGS.epochs} epochs, q = {config.hidden_dim}, "
+        f"{config.num_layers} layers, {config.num_heads} heads, T = {config.max_sequence_length}, batch "
+        f"{config.batch_size}, seed {config.seed}",
+        rows,
+        ("program", "seconds", "sequences a second", "times RecTools'", "validation NDCG@10, all items"),
+    )
 
 
 def with_last_items(dataset, count):
     """Returns the data set with the last `count` training items of each user."""
     lengths = np.minimum(np.diff(dataset.offsets), count)
-    items = [dataset.items[end - length:end] for end, length in zip(dataset.offsets[1:], lengths)]
+    items = [dataset.items[end - length : end] for end, length in zip(dataset.offsets[1:], lengths)]
     return dataset._replace(offsets=np.concatenate([[0], np.cumsum(lengths)]), items=np.concatenate(items))
 
 
@@ -84,8 +94,10 @@ def katrec(dataset, config):
     steps(iterator, 0, config.train_steps)
     steps.take_losses()
     seconds = time.monotonic() - started
-    return {"seconds": seconds,
-            "NDCG@10": Evaluator(model, dataset, "valid", config.num_negatives).evaluate()["full"]["NDCG@10"]}
+    return {
+        "seconds": seconds,
+        "NDCG@10": Evaluator(model, dataset, "valid", config.num_negatives).evaluate()["full"]["NDCG@10"],
+    }
 
 
 def rectools(python, dataset, config, precision):
@@ -94,10 +106,19 @@ def rectools(python, dataset, config, precision):
         data, output, path = (os.path.join(folder, name) for name in ("data.npz", "output.json", "specification.json"))
         np.savez(data, offsets=dataset.offsets, items=dataset.items, targets=dataset.valid)
         specification = {
-            "data": data, "output": output, "epochs": FLAGS.epochs, "precision": RECTOOLS_PRECISION[precision],
-            "threads": os.cpu_count(), "seed": config.seed, "layers": config.num_layers, "heads": config.num_heads,
-            "hidden_dim": config.hidden_dim, "max_sequence_length": config.max_sequence_length,
-            "dropout": config.hidden_dropout, "mask_share": config.mask_share, "learning_rate": config.learning_rate,
+            "data": data,
+            "output": output,
+            "epochs": FLAGS.epochs,
+            "precision": RECTOOLS_PRECISION[precision],
+            "threads": os.cpu_count(),
+            "seed": config.seed,
+            "layers": config.num_layers,
+            "heads": config.num_heads,
+            "hidden_dim": config.hidden_dim,
+            "max_sequence_length": config.max_sequence_length,
+            "dropout": config.hidden_dropout,
+            "mask_share": config.mask_share,
+            "learning_rate": config.learning_rate,
             "batch_size": config.batch_size,
         }
         with open(path, "w", encoding="utf-8") as file:
@@ -114,11 +135,15 @@ def peers_python():
     if not os.path.exists(installed):
         print(f"installing RecTools and PyTorch into {ENVIRONMENT}", flush=True)
         wanted = [Requirement(text) for text in metadata.requires("katrec")]
-        wanted = [str(one).split(";")[0].strip() for one in wanted
-                  if one.marker and not one.marker.evaluate({"extra": ""})
-                  and one.marker.evaluate({"extra": "bench-peers"})]
-        for command in ([sys.executable, "-m", "venv", ENVIRONMENT],
-                        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]):
+        wanted = [
+            str(one).split(";")[0].strip()
+            for one in wanted
+            if one.marker and not one.marker.evaluate({"extra": ""}) and one.marker.evaluate({"extra": "bench-peers"})
+        ]
+        for command in (
+            [sys.executable, "-m", "venv", ENVIRONMENT],
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted],
+        ):
             if subprocess.run(command, check=False).returncode:
                 raise UserError(f"could not make {ENVIRONMENT}, the message is above")
         open(installed, "w").close()

@@ -1,6 +1,6 @@
 """From atomic files to the prepared data set, beside reading the files alone.
 
-  python -m benchmarks.preprocessing --dataset_like=amazon-book --scale=1
+python -m benchmarks.preprocessing --dataset_like=amazon-book --scale=1
 """
 
 import os
@@ -26,7 +26,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         paths = write_atomic(dataset, folder)
         rows = len(dataset.interactions()[0]) + len(dataset.triplets) + dataset.num_items
-        mib = sum(os.path.getsize(path) for path in paths) / 2 ** 20
+        mib = sum(os.path.getsize(path) for path in paths) / 2**20
         tables = read_atomic(folder, NAME)
         prepared = prepare(tables, Settings())
         target = os.path.join(folder, "prepared")
@@ -37,9 +37,14 @@ def main():
         }
         bound = seconds(lambda: [pd.read_csv(path, sep="\t", dtype=str) for path in paths], REPEATS)
     whole = sum(timing.median for timing in parts.values())
-    report(f"Preprocessing like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {rows:,} rows, {mib:.0f} MiB",
-           [*((name, timing, "") for name, timing in parts.items()),
-            ("all", f"{whole * 1e3:.1f}", f"{whole / bound.median:.2f}"), ("bound: pandas reads the files", bound, 1)])
+    report(
+        f"Preprocessing like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {rows:,} rows, {mib:.0f} MiB",
+        [
+            *((name, timing, "") for name, timing in parts.items()),
+            ("all", f"{whole * 1e3:.1f}", f"{whole / bound.median:.2f}"),
+            ("bound: pandas reads the files", bound, 1),
+        ],
+    )
 
 
 def write_atomic(dataset, folder):
@@ -48,10 +53,16 @@ def write_atomic(dataset, folder):
     time = np.arange(len(users))
     tables = {
         "inter": {"user_id:token": _ids("u", users), "item_id:token": _ids("i", items), "timestamp:float": time},
-        "kg": dict(zip(("head_id:token", "relation_id:token", "tail_id:token"),
-                       (_ids(*column) for column in zip(("m.", "film.r", "m."), dataset.triplets.T)))),
-        "link": {"item_id:token": _ids("i", np.arange(dataset.num_items)),
-                 "entity_id:token": _ids("m.", np.arange(dataset.num_items))},
+        "kg": dict(
+            zip(
+                ("head_id:token", "relation_id:token", "tail_id:token"),
+                (_ids(*column) for column in zip(("m.", "film.r", "m."), dataset.triplets.T)),
+            )
+        ),
+        "link": {
+            "item_id:token": _ids("i", np.arange(dataset.num_items)),
+            "entity_id:token": _ids("m.", np.arange(dataset.num_items)),
+        },
     }
     paths = []
     for kind, columns in tables.items():

@@ -1,6 +1,6 @@
 """The graph's part of KATRec: propagation, and the refresh of the attention, each beside its bound.
 
-  python -m benchmarks.propagation --dataset_like=amazon-book --scale=1
+python -m benchmarks.propagation --dataset_like=amazon-book --scale=1
 """
 
 import tensorflow as tf
@@ -22,8 +22,11 @@ def main():
     config = settings.from_flags()
     model, graph = build(config, like(FLAGS.dataset_like, FLAGS.scale))
     rows = [*_propagation(model), *_refresh(model), *_differentiable(model)]
-    report(f"Graph like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {graph.num_nodes:,} nodes, "
-           f"{len(graph.heads):,} edges", rows)
+    report(
+        f"Graph like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {graph.num_nodes:,} nodes, "
+        f"{len(graph.heads):,} edges",
+        rows,
+    )
 
 
 def _propagation(model):
@@ -57,8 +60,11 @@ def _refresh(model):
     refresh = seconds(model.refresh_attention)
     bound = refresh_bound(model)
     whole = total(bound.values())
-    return [("attention refresh", refresh, f"{refresh.median / whole.median:.2f}"), ("bound", whole, 1),
-            *((f"– {name}", timing, "") for name, timing in bound.items())]
+    return [
+        ("attention refresh", refresh, f"{refresh.median / whole.median:.2f}"),
+        ("bound", whole, 1),
+        *((f"– {name}", timing, "") for name, timing in bound.items()),
+    ]
 
 
 def refresh_bound(model):
@@ -78,10 +84,12 @@ def refresh_bound(model):
     vectors = tf.Variable(random((num_blocks * block, k), tf.float32))
 
     def part(array, i):
-        return array[i * block:(i + 1) * block]
+        return array[i * block : (i + 1) * block]
 
-    gathers = [block_seconds(lambda i, table=table, places=places: tf.gather(table, part(places, i)), num_blocks)
-               for table, places in zip(tables, edges.positions(largest))]
+    gathers = [
+        block_seconds(lambda i, table=table, places=places: tf.gather(table, part(places, i)), num_blocks)
+        for table, places in zip(tables, edges.positions(largest))
+    ]
     dot = block_seconds(lambda i: tf.reduce_sum(part(vectors, i) * part(vectors, i), axis=-1), num_blocks)
     blocks = int(networks.heads.shape[0]) / block
     logits, ids = random(networks.heads.shape, tf.float32), networks.heads
@@ -90,11 +98,14 @@ def refresh_bound(model):
         "tanh": traced_seconds(tf.tanh, random((heads, k), tf.float32)),
         "two vectors an edge": scaled(gathers, blocks),
         "their products": scaled([dot], blocks),
-        "softmax": total([
-            traced_seconds(lambda x: tf.math.segment_max(x, ids), logits), traced_seconds(tf.exp, logits),
-            traced_seconds(lambda x: tf.math.segment_sum(x, ids), logits),
-            traced_seconds(lambda x: x / x, logits),
-        ]),
+        "softmax": total(
+            [
+                traced_seconds(lambda x: tf.math.segment_max(x, ids), logits),
+                traced_seconds(tf.exp, logits),
+                traced_seconds(lambda x: tf.math.segment_sum(x, ids), logits),
+                traced_seconds(lambda x: x / x, logits),
+            ]
+        ),
     }
 
 

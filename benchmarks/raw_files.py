@@ -1,6 +1,6 @@
 """From synthetic raw files of one of the paper's data sets to the prepared data set: seconds and peak memory.
 
-  python -m benchmarks.raw_files --like=amazon-book --scales=0.1,0.3,1
+python -m benchmarks.raw_files --like=amazon-book --scales=0.1,0.3,1
 """
 
 import os
@@ -30,13 +30,27 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             _command("preprocess.synthesize", f"--like={FLAGS.like}", f"--scale={scale}", f"--raw_dir={folder}")
             size = sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
-            elapsed, peak = _command("preprocess", f"--dataset={FLAGS.like}", f"--raw_dir={folder}",
-                                     f"--kgat_dir={folder}", f"--datasets_dir={folder}/prepared")
+            elapsed, peak = _command(
+                "preprocess",
+                f"--dataset={FLAGS.like}",
+                f"--raw_dir={folder}",
+                f"--kgat_dir={folder}",
+                f"--datasets_dir={folder}/prepared",
+            )
         count = SIZES[FLAGS.like].scaled(scale).rows
-        rows.append((f"{scale:g}", f"{count:,}", f"{size / 2 ** 20:,.0f}", f"{elapsed:.1f}", f"{count / elapsed:,.0f}",
-                     f"{peak:.2f}"))
-    report(f"Preparing {FLAGS.like} from raw files", rows,
-           ("scale", "rows", "MiB", "seconds", "rows a second", "peak GiB"))
+        rows.append(
+            (
+                f"{scale:g}",
+                f"{count:,}",
+                f"{size / 2**20:,.0f}",
+                f"{elapsed:.1f}",
+                f"{count / elapsed:,.0f}",
+                f"{peak:.2f}",
+            )
+        )
+    report(
+        f"Preparing {FLAGS.like} from raw files", rows, ("scale", "rows", "MiB", "seconds", "rows a second", "peak GiB")
+    )
 
 
 def _command(module, *arguments):
@@ -47,7 +61,7 @@ def _command(module, *arguments):
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise UserError(f"{module} failed, its message is above")
-    return time.monotonic() - started, usage.ru_maxrss / 2 ** 20
+    return time.monotonic() - started, usage.ru_maxrss / 2**20
 
 
 if __name__ == "__main__":

@@ -26,22 +26,40 @@ def main():
     with np.load(specification["data"]) as data:
         offsets, items, targets = data["offsets"], data["items"], data["targets"]
     users = np.repeat(np.arange(len(targets)), np.diff(offsets))
-    dataset = Dataset.construct(pd.DataFrame({
-        Columns.User: users, Columns.Item: items, Columns.Weight: 1.0,
-        Columns.Datetime: pd.Timestamp("2000-01-01") + pd.to_timedelta(np.arange(len(items)), unit="s"),
-    }))
+    dataset = Dataset.construct(
+        pd.DataFrame(
+            {
+                Columns.User: users,
+                Columns.Item: items,
+                Columns.Weight: 1.0,
+                Columns.Datetime: pd.Timestamp("2000-01-01") + pd.to_timedelta(np.arange(len(items)), unit="s"),
+            }
+        )
+    )
 
     def trainer():
         return Trainer(
-            max_epochs=specification["epochs"], precision=specification["precision"], accelerator="cpu",
-            logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            max_epochs=specification["epochs"],
+            precision=specification["precision"],
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
         )
 
     model = BERT4RecModel(
-        n_blocks=specification["layers"], n_heads=specification["heads"], n_factors=specification["hidden_dim"],
-        session_max_len=specification["max_sequence_length"], dropout_rate=specification["dropout"],
-        mask_prob=specification["mask_share"], loss="softmax", lr=specification["learning_rate"],
-        batch_size=specification["batch_size"], epochs=specification["epochs"], get_trainer_func=trainer,
+        n_blocks=specification["layers"],
+        n_heads=specification["heads"],
+        n_factors=specification["hidden_dim"],
+        session_max_len=specification["max_sequence_length"],
+        dropout_rate=specification["dropout"],
+        mask_prob=specification["mask_share"],
+        loss="softmax",
+        lr=specification["learning_rate"],
+        batch_size=specification["batch_size"],
+        epochs=specification["epochs"],
+        get_trainer_func=trainer,
     )
     started = time.monotonic()
     model.fit(dataset)

@@ -23,8 +23,10 @@ class Size(NamedTuple):
 
 
 SIZES = {
-    **{name: Size(users, items, items + entities, interactions, triplets, relations)
-       for name, (users, items, interactions, entities, relations, triplets) in TABLE_1.items()},
+    **{
+        name: Size(users, items, items + entities, interactions, triplets, relations)
+        for name, (users, items, interactions, entities, relations, triplets) in TABLE_1.items()
+    },
     "beauty": Size(22363, 12101, 12738, 198502, 45032, 1),
     "ml-100k": Size(943, 1152, 2586, 97953, 37242, 23),
 }
@@ -50,14 +52,27 @@ def like(name, scale, seed=0):
     lengths = 1 + generator.multinomial(max(size.interactions - 3 * size.users, 0), tail / tail.sum())
     attributes = size.entities - size.items
     drawn = int(size.triplets * 1.3)
-    triplets = np.unique(np.stack([
-        generator.integers(size.items, size=drawn, dtype=np.int32), popular(size.relations, drawn, 1.0),
-        size.items + popular(attributes, drawn),
-    ], axis=1), axis=0)
-    kept = np.sort(generator.permutation(len(triplets))[:size.triplets])
+    triplets = np.unique(
+        np.stack(
+            [
+                generator.integers(size.items, size=drawn, dtype=np.int32),
+                popular(size.relations, drawn, 1.0),
+                size.items + popular(attributes, drawn),
+            ],
+            axis=1,
+        ),
+        axis=0,
+    )
+    kept = np.sort(generator.permutation(len(triplets))[: size.triplets])
     return Dataset(
-        name=f"like {name}", offsets=np.concatenate([[0], np.cumsum(lengths)]),
-        items=popular(size.items, lengths.sum()), valid=popular(size.items, size.users),
-        test=popular(size.items, size.users), triplets=triplets[kept], num_items=size.items,
-        num_entities=size.entities, num_relations=size.relations, checksums={},
+        name=f"like {name}",
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        items=popular(size.items, lengths.sum()),
+        valid=popular(size.items, size.users),
+        test=popular(size.items, size.users),
+        triplets=triplets[kept],
+        num_items=size.items,
+        num_entities=size.entities,
+        num_relations=size.relations,
+        checksums={},
     )

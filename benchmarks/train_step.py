@@ -56,8 +56,11 @@ def main():
     if FLAGS.steps:
         rows += _memory(train)
     edges = f", {len(graph.heads):,} edges" if graph else ""
-    report(f"Train step, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {dataset.num_items:,} items"
-           f"{edges}, {num_masked:,} masked positions", rows)
+    report(
+        f"Train step, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {dataset.num_items:,} items"
+        f"{edges}, {num_masked:,} masked positions",
+        rows,
+    )
 
 
 def _memory(train):
@@ -67,8 +70,9 @@ def _memory(train):
         for _ in range(FLAGS.steps // TRACED_STEPS // 4):
             train()
         done = FLAGS.steps // TRACED_STEPS // 4 * TRACED_STEPS * quarter
-        rows.append((f"memory after {done} more steps", f"{resident_mib():.0f} MiB",
-                     f"{time.monotonic() - started:.0f} s"))
+        rows.append(
+            (f"memory after {done} more steps", f"{resident_mib():.0f} MiB", f"{time.monotonic() - started:.0f} s")
+        )
     return rows
 
 

@@ -1,6 +1,6 @@
 """Evaluates a run's best weights again.
 
-  python -m katrec.evaluate --output_dir=runs/ml-100k/katrec-seed1 --split=test --num_negatives=100
+python -m katrec.evaluate --output_dir=runs/ml-100k/katrec-seed1 --split=test --num_negatives=100
 """
 
 from absl import flags

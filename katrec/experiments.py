@@ -20,8 +20,12 @@ from katrec_common.paper import TABLE_1
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("models", list(MODELS), "The models to train.")
-flags.DEFINE_list("ablations", [], f"KATRec's variants for Table 3: {', '.join(list(VARIANTS)[1:])}; all: the paper's; "
-                                   f"open: {', '.join(OPEN_CHOICES)}.")
+flags.DEFINE_list(
+    "ablations",
+    [],
+    f"KATRec's variants for Table 3: {', '.join(list(VARIANTS)[1:])}; all: the paper's; "
+    f"open: {', '.join(OPEN_CHOICES)}.",
+)
 flags.DEFINE_list("seeds", ["1"], "A run of each model and variant a seed; the tables have means over them.")
 flags.DEFINE_list("ablation_seeds", None, "The seeds of KATRec's variants, where fewer are wanted; default: --seeds.")
 flags.DEFINE_integer("jobs", 1, "Runs that are trained at a time, each on its share of the processor's cores.", 1)
@@ -63,8 +67,10 @@ def main(datasets):
             folder = os.path.join(FLAGS.results_dir, dataset)
             print(f"\n{write(folder, FLAGS.datasets_dir, dataset, finished, FLAGS.seeds)}\nwritten to {folder}")
     if failed:
-        raise UserError(f"failed: {', '.join(failed)}; the messages are above; the same command tries again and goes "
-                        "on where the others stopped")
+        raise UserError(
+            f"failed: {', '.join(failed)}; the messages are above; the same command tries again and goes "
+            "on where the others stopped"
+        )
 
 
 def plan(dataset):
@@ -80,8 +86,11 @@ def plan(dataset):
     for model, variant, seed in keys:
         name = f"{model}{'' if variant == 'none' else f'-{variant}'}-seed{seed}"
         folder = os.path.join(FLAGS.runs_dir, dataset, name)
-        arguments = (*flagfiles(FLAGS.datasets_dir, dataset, model),
-                     *flags_of(dataset, model, seed, FLAGS.datasets_dir, FLAGS.runs_dir), *VARIANTS[variant][1])
+        arguments = (
+            *flagfiles(FLAGS.datasets_dir, dataset, model),
+            *flags_of(dataset, model, seed, FLAGS.datasets_dir, FLAGS.runs_dir),
+            *VARIANTS[variant][1],
+        )
         runs[model, variant, seed] = Run(f"{dataset}/{name}", folder, arguments)
     return runs
 
@@ -117,8 +126,10 @@ def _preparation(dataset):
         return []
     if dataset not in FETCHED_DATASETS:
         source = "" if dataset in TABLE_1 else " --source=atomic"
-        raise UserError(f"{FLAGS.datasets_dir}/{dataset}: not prepared; run: python -m preprocess --dataset={dataset}"
-                        f"{source} --raw_dir=DIR, with the filters that its flags.txt names")
+        raise UserError(
+            f"{FLAGS.datasets_dir}/{dataset}: not prepared; run: python -m preprocess --dataset={dataset}"
+            f"{source} --raw_dir=DIR, with the filters that its flags.txt names"
+        )
     return [[sys.executable, "-m", "preprocess", f"--dataset={dataset}", f"--datasets_dir={FLAGS.datasets_dir}"]]
 
 

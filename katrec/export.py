@@ -48,7 +48,10 @@ def main():
     model = best_model(FLAGS.output_dir, types.SimpleNamespace(**{**vars(config), "mixed_precision": False}), dataset)
     folder = os.path.join(config.datasets_dir, config.dataset)
     metadata = {
-        "dataset": config.dataset, "model": config.model, "items": dataset.num_items, "max_k": FLAGS.max_k,
+        "dataset": config.dataset,
+        "model": config.model,
+        "items": dataset.num_items,
+        "max_k": FLAGS.max_k,
         "data": dataset.checksums,
         "flags": {name: value for name, value in vars(config).items() if name != "data"},
         "result": run_directory.read_result(FLAGS.output_dir),
@@ -59,12 +62,14 @@ def main():
     popularity = np.bincount(dataset.items, minlength=dataset.num_items)
     served = Served(model, *ids, popularity, FLAGS.max_k, metadata)
     size = write(served, FLAGS.saved_model, metadata, os.path.join(folder, "items.tsv"))
-    print(f"exported {config.model} of {config.dataset} to {FLAGS.saved_model}, {size / 2 ** 20:.1f} MiB")
+    print(f"exported {config.model} of {config.dataset} to {FLAGS.saved_model}, {size / 2**20:.1f} MiB")
     difference, users = largest_difference(FLAGS.saved_model, model, dataset, *ids)
     print(f"its scores of all items for {users:,} test users differ from the model's by at most {difference:.1e}")
     if not difference <= TOLERANCE:
-        raise UserError(f"{FLAGS.saved_model}: differs by more than {TOLERANCE:g}; do not use it, and please report it "
-                        "with the lines above")
+        raise UserError(
+            f"{FLAGS.saved_model}: differs by more than {TOLERANCE:g}; do not use it, and please report it "
+            "with the lines above"
+        )
 
 
 if __name__ == "__main__":

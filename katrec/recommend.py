@@ -62,8 +62,10 @@ def _answer(recommender):
     users = None if FLAGS.user is None else [FLAGS.user]
     items = recommender.recommend([history], FLAGS.k, users)[0]
     explanations = _explanations(recommender, history, items) if FLAGS.explain else [None] * len(items)
-    rows = [{"rank": rank, "item": item, "title": recommender.titles.get(item, ""), "score": score}
-            for rank, (item, score) in enumerate(items, start=1)]
+    rows = [
+        {"rank": rank, "item": item, "title": recommender.titles.get(item, ""), "score": score}
+        for rank, (item, score) in enumerate(items, start=1)
+    ]
     text = FORMATTERS[FLAGS.format](rows, explanations)
     if FLAGS.output:
         with files.replacing(FLAGS.output) as file:

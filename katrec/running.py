@@ -107,7 +107,10 @@ def _train(run, jobs):
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     with open(path, "w", encoding="utf-8") as log:
         status = subprocess.run(
-            run.command, stdout=log, stderr=subprocess.STDOUT, check=False,
+            run.command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
             env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads)},
         ).returncode
     if status == 0:

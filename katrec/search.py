@@ -37,10 +37,16 @@ def main():
     path = os.path.join(FLAGS.datasets_dir, FLAGS.dataset, "search.json")
     space = read_space(path, FLAGS.models)
     # Trial by trial, so that a search that is stopped has as many of each model.
-    trials = {_run(model, number, {**space.get("all", {}), **space[model].get("flags", {}), **chosen}):
-              {"model": model, "trial": number, "flags": chosen}
-              for number in range(len(space[FLAGS.models[0]]["trials"]))
-              for model in FLAGS.models for chosen in [space[model]["trials"][number]]}
+    trials = {
+        _run(model, number, {**space.get("all", {}), **space[model].get("flags", {}), **chosen}): {
+            "model": model,
+            "trial": number,
+            "flags": chosen,
+        }
+        for number in range(len(space[FLAGS.models[0]]["trials"]))
+        for model in FLAGS.models
+        for chosen in [space[model]["trials"][number]]
+    }
     failed = run_all(list(trials), FLAGS.jobs)
     log = os.path.join(FLAGS.results_dir, FLAGS.dataset, "trials.json")
     rows = {(row["model"], row["trial"]): row for row in (files.read_json(log) if os.path.exists(log) else [])}
@@ -66,8 +72,10 @@ def read_space(path, models):
     space = files.read_json(path)
     counts = {model: len(space.get(model, {}).get("trials", [])) for model in models}
     if 0 in counts.values() or len(set(counts.values())) > 1:
-        raise UserError(f"{path}: every model needs the same number of trials, there are "
-                        + ", ".join(f"{count} of {model}" for model, count in counts.items()))
+        raise UserError(
+            f"{path}: every model needs the same number of trials, there are "
+            + ", ".join(f"{count} of {model}" for model, count in counts.items())
+        )
     return space
 
 
@@ -80,23 +88,30 @@ def outcome(folder):
 def markdown(dataset, rows):
     """Returns the trials as Markdown, each model's best first."""
     lines = [
-        f"# Trials on {dataset}", "",
+        f"# Trials on {dataset}",
+        "",
         f"Sampled ranking of the validation items, {METRIC} of the best weights; seed 1. Flags that a row does not "
         f"name are those of datasets/{dataset}/search.json. From `python -m katrec.search --dataset={dataset}`; "
-        "machine and date of each trial are in trials.json.", "",
-        "| model | trial | flags | steps | seconds | valid |", "| --- | --- | --- | --- | --- | --- |",
+        "machine and date of each trial are in trials.json.",
+        "",
+        "| model | trial | flags | steps | seconds | valid |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in sorted(rows, key=lambda row: (row["model"], -row["valid"])):
         chosen = " ".join(f"--{name}={value}" for name, value in row["flags"].items()) or "none of its own"
-        lines.append(f"| {MODELS[row['model']]} | {row['trial']} | {chosen} | {row['steps']} | {row['seconds']:.0f} | "
-                     f"{row['valid']:.4f} |")
+        lines.append(
+            f"| {MODELS[row['model']]} | {row['trial']} | {chosen} | {row['steps']} | {row['seconds']:.0f} | "
+            f"{row['valid']:.4f} |"
+        )
     return "\n".join(lines) + "\n"
 
 
 def _run(model, number, chosen):
     name = f"{model}-trial{number}"
-    arguments = (*flags_of(FLAGS.dataset, model, 1, FLAGS.datasets_dir, FLAGS.runs_dir),
-                 *(f"--{flag}={value}" for flag, value in chosen.items()))
+    arguments = (
+        *flags_of(FLAGS.dataset, model, 1, FLAGS.datasets_dir, FLAGS.runs_dir),
+        *(f"--{flag}={value}" for flag, value in chosen.items()),
+    )
     return Run(name, os.path.join(FLAGS.runs_dir, FLAGS.dataset, "search", name), arguments)
 
 

@@ -26,8 +26,10 @@ def run(main, positional=False):
         `UserError`.
       positional: whether there may be such arguments.
     """
-    app.run(lambda argv: _guarded(lambda: main(argv[1:]) if positional else main()),
-            flags_parser=lambda argv: _parse_flags(argv, positional))
+    app.run(
+        lambda argv: _guarded(lambda: main(argv[1:]) if positional else main()),
+        flags_parser=lambda argv: _parse_flags(argv, positional),
+    )
 
 
 def _parse_flags(argv, positional):

@@ -1,8 +1,8 @@
 """Prepares a data set: filters, dense ids, leave-one-out split, knowledge graph.
 
-  python -m preprocess --dataset=ml-100k
-  python -m preprocess --dataset=amazon-book --raw_dir=DIR [--kgat_dir=DIR]      (also lastfm, yelp2018)
-  python -m preprocess --dataset=NAME --source=atomic --raw_dir=DIR      (DIR/NAME.inter, NAME.kg, NAME.link)
+python -m preprocess --dataset=ml-100k
+python -m preprocess --dataset=amazon-book --raw_dir=DIR [--kgat_dir=DIR]      (also lastfm, yelp2018)
+python -m preprocess --dataset=NAME --source=atomic --raw_dir=DIR      (DIR/NAME.inter, NAME.kg, NAME.link)
 """
 
 import os
@@ -20,21 +20,37 @@ from preprocess.sources.options import Options
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", None, "Name of the data set; prepared files go to DATASETS_DIR/NAME.", required=True)
-flags.DEFINE_enum("source", None, ["ml-100k", "amazon-book", "lastfm", "yelp2018", "atomic"],
-                  "What kind of raw data; not needed for a data set that is known by name.")
+flags.DEFINE_enum(
+    "source",
+    None,
+    ["ml-100k", "amazon-book", "lastfm", "yelp2018", "atomic"],
+    "What kind of raw data; not needed for a data set that is known by name.",
+)
 flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets.")
 flags.DEFINE_string("raw_dir", None, "Folder of the raw files; default: DATASETS_DIR/NAME/raw.")
-flags.DEFINE_string("kgat_dir", None,
-                    "Folder of the data set in KGAT's repository: its users, items and graph are taken instead of the "
-                    "k-core, KB4Rec's links and Freebase (amazon-book, lastfm, yelp2018).")
+flags.DEFINE_string(
+    "kgat_dir",
+    None,
+    "Folder of the data set in KGAT's repository: its users, items and graph are taken instead of the "
+    "k-core, KB4Rec's links and Freebase (amazon-book, lastfm, yelp2018).",
+)
 flags.DEFINE_float("max_bad_rows", 0.001, "Share of damaged rows that are counted and passed over.", 0, 1)
 flags.DEFINE_integer("min_interactions", 10, "Keep users and items with so many interactions (0: all).", 0)
-flags.DEFINE_integer("min_entity_count", None, "Keep entities that stand in so many triplets (default 10; 0 with "
-                     "--kgat_dir, whose graph is filtered already); items stay.", 0)
-flags.DEFINE_integer("min_relation_count", None, "Keep relations that stand in so many triplets (default 50; 0 with "
-                     "--kgat_dir).", 0)
-flags.register_validator("dataset", lambda name: name is None or (name == os.path.basename(name) and name[:1] != "."),
-                         message="a plain name, not a path")
+flags.DEFINE_integer(
+    "min_entity_count",
+    None,
+    "Keep entities that stand in so many triplets (default 10; 0 with "
+    "--kgat_dir, whose graph is filtered already); items stay.",
+    0,
+)
+flags.DEFINE_integer(
+    "min_relation_count", None, "Keep relations that stand in so many triplets (default 50; 0 with --kgat_dir).", 0
+)
+flags.register_validator(
+    "dataset",
+    lambda name: name is None or (name == os.path.basename(name) and name[:1] != "."),
+    message="a plain name, not a path",
+)
 
 _KNOWN = {source.NAME: source.load for source in (ml_100k, amazon_book, lastfm, yelp2018)}
 _LOADERS = {"atomic": atomic.load, **_KNOWN}

@@ -6,14 +6,23 @@ from preprocess.sources import amazon_book, freebase, lastfm, ml_100k, yelp2018
 
 KGAT = "https://raw.githubusercontent.com/xiangwang1223/knowledge_graph_attention_network/master/Data"
 # What, page, licence.
-KGAT_TERMS = ("KGAT's lists and graph", "https://github.com/xiangwang1223/knowledge_graph_attention_network",
-              "MIT licence; the data in them has its own terms")
+KGAT_TERMS = (
+    "KGAT's lists and graph",
+    "https://github.com/xiangwang1223/knowledge_graph_attention_network",
+    "MIT licence; the data in them has its own terms",
+)
 FREEBASE_TERMS = ("Freebase's last dump", "https://developers.google.com/freebase", "CC BY")
-KB4REC_TERMS = ("KB4Rec's links", "https://github.com/RUCDM/KB4Rec",
-                "non-commercial use, no redistribution, cite Zhao et al. 2019")
-ML_100K_TERMS = ("MovieLens-100K", "https://grouplens.org/datasets/movielens/100k/",
-                 "research use with acknowledgement (Harper and Konstan 2015); no redistribution and no commercial use "
-                 "without permission")
+KB4REC_TERMS = (
+    "KB4Rec's links",
+    "https://github.com/RUCDM/KB4Rec",
+    "non-commercial use, no redistribution, cite Zhao et al. 2019",
+)
+ML_100K_TERMS = (
+    "MovieLens-100K",
+    "https://grouplens.org/datasets/movielens/100k/",
+    "research use with acknowledgement (Harper and Konstan 2015); no redistribution and no commercial use "
+    "without permission",
+)
 
 
 class Remote(NamedTuple):
@@ -55,37 +64,70 @@ class Entry(NamedTuple):
 
 
 def _kgat(folder, zipped):
-    names = ("item_list.txt", "user_list.txt", "entity_list.txt", "relation_list.txt",
-             "kg_final.txt.zip" if zipped else "kg_final.txt")
+    names = (
+        "item_list.txt",
+        "user_list.txt",
+        "entity_list.txt",
+        "relation_list.txt",
+        "kg_final.txt.zip" if zipped else "kg_final.txt",
+    )
     return tuple(Remote(f"{KGAT}/{folder}/{name}", name, "a few MB") for name in names)
 
 
-FREEBASE = Remote("https://commondatastorage.googleapis.com/freebase-public/rdf/freebase-rdf-latest.gz",
-                  freebase.DUMP, "22 GB")
+FREEBASE = Remote(
+    "https://commondatastorage.googleapis.com/freebase-public/rdf/freebase-rdf-latest.gz", freebase.DUMP, "22 GB"
+)
 ENTRIES = {
     "amazon-book": Entry(
-        terms=(("Amazon's book ratings", "https://jmcauley.ucsd.edu/data/amazon/links.html",
-                "for research; cite He and McAuley 2016"), KGAT_TERMS),
-        interactions=(Remote("http://snap.stanford.edu/data/amazon/productGraph/categoryFiles/ratings_Books.csv",
-                             amazon_book.FILE, "0.9 GB"),),
-        by_hand="", archives=(), file=amazon_book.FILE, kgat=_kgat("amazon-book", zipped=True),
+        terms=(
+            (
+                "Amazon's book ratings",
+                "https://jmcauley.ucsd.edu/data/amazon/links.html",
+                "for research; cite He and McAuley 2016",
+            ),
+            KGAT_TERMS,
+        ),
+        interactions=(
+            Remote(
+                "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles/ratings_Books.csv",
+                amazon_book.FILE,
+                "0.9 GB",
+            ),
+        ),
+        by_hand="",
+        archives=(),
+        file=amazon_book.FILE,
+        kgat=_kgat("amazon-book", zipped=True),
         links=amazon_book.LINKS,
     ),
     "lastfm": Entry(
-        terms=(("LFM-1b", "http://www.cp.jku.at/datasets/LFM-1b/", "withdrawn by its authors for reasons of licence"),
-               KGAT_TERMS),
+        terms=(
+            ("LFM-1b", "http://www.cp.jku.at/datasets/LFM-1b/", "withdrawn by its authors for reasons of licence"),
+            KGAT_TERMS,
+        ),
         interactions=(),
         by_hand="LFM-1b is no longer given out. Who has a copy puts LFM-1b_LEs.txt, or LFM-1b.zip as it was, into",
-        archives=("LFM-1b.zip",), file=lastfm.FILE, kgat=_kgat("last-fm", zipped=False), links=lastfm.LINKS,
+        archives=("LFM-1b.zip",),
+        file=lastfm.FILE,
+        kgat=_kgat("last-fm", zipped=False),
+        links=lastfm.LINKS,
     ),
     "yelp2018": Entry(
-        terms=(("Yelp's open data set", "https://www.yelp.com/dataset",
-                "Yelp's data set terms: academic use, a form must be filled in"), KGAT_TERMS),
+        terms=(
+            (
+                "Yelp's open data set",
+                "https://www.yelp.com/dataset",
+                "Yelp's data set terms: academic use, a form must be filled in",
+            ),
+            KGAT_TERMS,
+        ),
         interactions=(),
         by_hand="Fill in the form on the page, choose the JSON release, and put yelp_academic_dataset_review.json, or "
-                "the archive as it comes, into",
+        "the archive as it comes, into",
         archives=("yelp_dataset.tar", "yelp_dataset.tgz", "yelp_dataset.zip", "Yelp-JSON.zip"),
-        file=yelp2018.FILE, kgat=_kgat("yelp2018", zipped=True), links=None,
+        file=yelp2018.FILE,
+        kgat=_kgat("yelp2018", zipped=True),
+        links=None,
     ),
 }
 

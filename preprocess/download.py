@@ -16,8 +16,13 @@ from preprocess.fetch import fetch, unpack
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("dataset", None, list(catalog.ENTRIES), "The data set.", required=True)
 flags.DEFINE_string("raw_dir", None, "Folder for the raw files; default: datasets/NAME/raw.")
-flags.DEFINE_enum("graph", "kgat", ["kgat", "freebase"], "Which knowledge graph: KGAT's lists and kg_final (a few MB), "
-                  "or Freebase's dump (22 GB), for which KB4Rec's links are needed too.")
+flags.DEFINE_enum(
+    "graph",
+    "kgat",
+    ["kgat", "freebase"],
+    "Which knowledge graph: KGAT's lists and kg_final (a few MB), "
+    "or Freebase's dump (22 GB), for which KB4Rec's links are needed too.",
+)
 
 
 def main():

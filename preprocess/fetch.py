@@ -49,8 +49,10 @@ def _check(remote, folder, path):
     found = files.sha256(path)
     wanted = remote.sha256 or recorded.get(remote.name, found)
     if found != wanted:
-        raise UserError(f"{path}: the SHA-256 is {found}, it should be {wanted}; delete the file and fetch it again"
-                        + ("" if remote.sha256 else f", or delete its line in {recorded_path} if it was renewed"))
+        raise UserError(
+            f"{path}: the SHA-256 is {found}, it should be {wanted}; delete the file and fetch it again"
+            + ("" if remote.sha256 else f", or delete its line in {recorded_path} if it was renewed")
+        )
     files.write_json(recorded_path, {**recorded, remote.name: found})
 
 
@@ -64,8 +66,9 @@ def _download(url, part):
                 raise UserError(f"{url}: the server answers {error.code} ({error.reason}); fetch it by hand") from None
         except (OSError, http.client.HTTPException) as error:
             if number == TRIES:
-                raise UserError(f"{url}: cannot be fetched ({error}); what came so far is kept, the same command goes "
-                                "on with it") from None
+                raise UserError(
+                    f"{url}: cannot be fetched ({error}); what came so far is kept, the same command goes on with it"
+                ) from None
         time.sleep(WAIT_SECONDS)
 
 
@@ -84,9 +87,17 @@ def _continue(url, part):
         going_on = response.status == 206
         left = response.headers.get("Content-Length")
         total = int(left) + have * going_on if left else None
-        with open(part, "ab" if going_on else "wb") as file, tqdm(
-                total=total, initial=have * going_on, unit="B", unit_scale=True, desc=os.path.basename(part[:-5]),
-                dynamic_ncols=True) as bar:
+        with (
+            open(part, "ab" if going_on else "wb") as file,
+            tqdm(
+                total=total,
+                initial=have * going_on,
+                unit="B",
+                unit_scale=True,
+                desc=os.path.basename(part[:-5]),
+                dynamic_ncols=True,
+            ) as bar,
+        ):
             while block := response.read(BLOCK_BYTES):
                 file.write(block)
                 bar.update(len(block))
@@ -118,8 +129,14 @@ def unpack(archive, name, folder, max_bytes=MAX_UNPACKED_BYTES):
 def _member(archive, name, stack):
     if zipfile.is_zipfile(archive):
         packed = stack.enter_context(zipfile.ZipFile(archive))
-        found = next((one for one in packed.infolist() if os.path.basename(one.filename) == name
-                      and not stat.S_ISLNK(one.external_attr >> 16)), None)
+        found = next(
+            (
+                one
+                for one in packed.infolist()
+                if os.path.basename(one.filename) == name and not stat.S_ISLNK(one.external_attr >> 16)
+            ),
+            None,
+        )
         return found and stack.enter_context(packed.open(found))
     tarred = stack.enter_context(tarfile.open(archive))  # noqa: SIM115 (the stack closes it)
     found = next((one for one in tarred if one.isreg() and os.path.basename(one.name) == name), None)

@@ -13,8 +13,9 @@ from preprocess.tables import Tables, check_links
 from preprocess.writer import write
 
 
-def prepare_frames(name, interactions, triplets=None, links=None, titles=None, datasets_dir="datasets",
-                   settings=Settings()):  # noqa: B008 (a NamedTuple does not change)
+def prepare_frames(
+    name, interactions, triplets=None, links=None, titles=None, datasets_dir="datasets", settings=Settings()
+):  # noqa: B008 (a NamedTuple does not change)
     """Prepares a data set from DataFrames and writes it to `datasets_dir`/`name`.
 
     Args:
@@ -70,12 +71,17 @@ def prepare_and_write(tables, settings, folder, name, source, licence):
       `Prepared`, and Table 1's numbers.
     """
     prepared = prepare(tables, settings)
-    return prepared, write(prepared, folder, name, {
-        "source": source,
-        "licence": licence,
-        "settings": settings._asdict(),
-        "inputs": {os.path.basename(path): files.sha256(path) for path in tables.files},
-    })
+    return prepared, write(
+        prepared,
+        folder,
+        name,
+        {
+            "source": source,
+            "licence": licence,
+            "settings": settings._asdict(),
+            "inputs": {os.path.basename(path): files.sha256(path) for path in tables.files},
+        },
+    )
 
 
 def _frame(frame, title, columns):

@@ -85,8 +85,17 @@ def prepare(tables, settings):
         known = tables.titles.set_index("item_id")["title"]
         titles = known.reindex(item_ids).fillna("").to_numpy()
     return Prepared(
-        offsets, items, valid, test, triplets, item_ids, user_ids, entity_ids, relation_ids,
-        titles, report,
+        offsets,
+        items,
+        valid,
+        test,
+        triplets,
+        item_ids,
+        user_ids,
+        entity_ids,
+        relation_ids,
+        titles,
+        report,
     )
 
 
@@ -165,7 +174,8 @@ def _node_ids(triplets, links, item_ids, report):
     nodes = pd.concat([item_nodes, other_nodes], ignore_index=True)
     ends = [
         pd.DataFrame({"entity_id": triplets[column].to_numpy(), "row": np.arange(len(triplets))})
-        .merge(nodes, on="entity_id")[["row", "node"]].astype(np.int64)
+        .merge(nodes, on="entity_id")[["row", "node"]]
+        .astype(np.int64)
         for column in ("head_id", "tail_id")
     ]
     entity_of_item = links.set_index("item_id")["entity_id"].reindex(item_ids).fillna("").to_numpy()

@@ -94,10 +94,16 @@ class Damage:
           UserError: too many rows are damaged.
         """
         if self.damaged > self._max_share * self.rows:
-            raise UserError(f"{self._path}: {self._first} is damaged, one of {self.damaged} of {self.rows} rows; is "
-                            "this the right file? --max_bad_rows allows a larger share")
-        return {"step": f"damaged rows of {os.path.basename(self._path)}", "before": self.rows,
-                "kept": self.rows - self.damaged, "dropped": self.damaged}
+            raise UserError(
+                f"{self._path}: {self._first} is damaged, one of {self.damaged} of {self.rows} rows; is "
+                "this the right file? --max_bad_rows allows a larger share"
+            )
+        return {
+            "step": f"damaged rows of {os.path.basename(self._path)}",
+            "before": self.rows,
+            "kept": self.rows - self.damaged,
+            "dropped": self.damaged,
+        }
 
 
 def separated(path, separator, names, damage):
@@ -115,11 +121,26 @@ def separated(path, separator, names, damage):
     for block in blocks(path):
         # A column too many shows rows with more fields; a first line of empty fields makes it known to pandas.
         text = separator.encode() * len(names) + b"\n" + block.text
-        frame = pd.read_csv(
-            io.BytesIO(text), sep=separator, header=None, names=range(len(names) + 1), usecols=[*wanted, len(names)],
-            dtype=object, quoting=3, keep_default_na=False, na_values=[""], skip_blank_lines=False, index_col=False,
-            encoding="utf-8", encoding_errors="replace", low_memory=False,
-        ).rename(columns=wanted).iloc[1:]
+        frame = (
+            pd.read_csv(
+                io.BytesIO(text),
+                sep=separator,
+                header=None,
+                names=range(len(names) + 1),
+                usecols=[*wanted, len(names)],
+                dtype=object,
+                quoting=3,
+                keep_default_na=False,
+                na_values=[""],
+                skip_blank_lines=False,
+                index_col=False,
+                encoding="utf-8",
+                encoding_errors="replace",
+                low_memory=False,
+            )
+            .rename(columns=wanted)
+            .iloc[1:]
+        )
         frame["timestamp"] = pd.to_numeric(frame["timestamp"], errors="coerce")
         good = frame.pop(len(names)).isna().to_numpy() & np.isfinite(frame["timestamp"].to_numpy(np.float64))
         for name in frame.columns[:-1]:
@@ -156,9 +177,12 @@ def gathered(frames):
             own, ids = pd.factorize(frame[name].to_numpy(object))
             table = np.array([numbers.setdefault(one, len(numbers)) for one in ids], np.int32)
             codes[name].append(table[own] if len(own) else own.astype(np.int32))
-    columns = {name: pd.Categorical.from_codes(np.concatenate([np.empty(0, np.int32), *codes.pop(name)]),
-                                               pd.Index(list(numbers), dtype=object))
-               for name, numbers in known.items()}
+    columns = {
+        name: pd.Categorical.from_codes(
+            np.concatenate([np.empty(0, np.int32), *codes.pop(name)]), pd.Index(list(numbers), dtype=object)
+        )
+        for name, numbers in known.items()
+    }
     return pd.DataFrame({**columns, "timestamp": np.concatenate([np.empty(0), *times])})
 
 
@@ -172,8 +196,9 @@ def core(read, k, report):
       k: each kept user and item has at least so many interactions.
       report: rows of the report are added here.
     """
-    hashes = [[pd.util.hash_array(frame[name].to_numpy(object)) for name in ("user_id", "item_id")]
-              for frame in read([])]
+    hashes = [
+        [pd.util.hash_array(frame[name].to_numpy(object)) for name in ("user_id", "item_id")] for frame in read([])
+    ]
     nothing = np.empty(0, np.uint64)
     users, items = (pd.factorize(np.concatenate(parts))[0] for parts in zip([nothing, nothing], *hashes))
     del hashes
@@ -182,6 +207,6 @@ def core(read, k, report):
     def next_rows(frame):
         nonlocal start
         start += len(frame)
-        return mask[start - len(frame):start]
+        return mask[start - len(frame) : start]
 
     yield from filtered(read(report), next_rows, f"{k}-core, interactions", report)

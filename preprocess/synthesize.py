@@ -31,8 +31,10 @@ def main():
     users, items = kept_interactions(sizes, generator)
     path = FORMATS[name].write(folder, sizes, users, items, generator)
     write_kgat(folder, name, sizes, generator)
-    print(f"{path}: {sizes.rows:,} rows, {sizes.interactions:,} of them of listed users and items; lists and "
-          f"kg_final beside it ({sizes.triplets:,} triplets)")
+    print(
+        f"{path}: {sizes.rows:,} rows, {sizes.interactions:,} of them of listed users and items; lists and "
+        f"kg_final beside it ({sizes.triplets:,} triplets)"
+    )
 
 
 if __name__ == "__main__":

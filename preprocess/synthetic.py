@@ -51,8 +51,10 @@ def kept_interactions(sizes, generator):
     slots = _at_least(sizes.users, sizes.interactions, 0.6, generator)
     tokens = _at_least(sizes.items, sizes.interactions, 0.8, generator)
     # Pairing two orders by cluster leaves every user and item its number of interactions.
-    left, right = (np.lexsort((generator.random(len(ids)), _disloyal(clusters(count)[ids], generator)))
-                   for ids, count in ((slots, sizes.users), (tokens, sizes.items)))
+    left, right = (
+        np.lexsort((generator.random(len(ids)), _disloyal(clusters(count)[ids], generator)))
+        for ids, count in ((slots, sizes.users), (tokens, sizes.items))
+    )
     order = generator.permutation(sizes.interactions)
     return slots[left][order], tokens[right][order]
 
@@ -98,14 +100,16 @@ class Format(NamedTuple):
         done = 0
         with files.replacing(path) as file, tqdm(total=sizes.rows, unit="row", unit_scale=True, desc=self.file) as bar:
             for start in range(0, sizes.rows, CHUNK_ROWS):
-                inside = kept_rows[start:start + CHUNK_ROWS]
+                inside = kept_rows[start : start + CHUNK_ROWS]
                 count = int(inside.sum())
                 user = sizes.users + generator.integers(max(others // 3, 1), size=len(inside))
                 item = sizes.items + generator.integers(max(others // 10, 1), size=len(inside))
-                user[inside], item[inside] = users[done:done + count], items[done:done + count]
+                user[inside], item[inside] = users[done : done + count], items[done : done + count]
                 done += count
-                low, high = (self.times[0] + (self.times[1] - self.times[0]) * at // sizes.rows
-                             for at in (start, start + len(inside)))
+                low, high = (
+                    self.times[0] + (self.times[1] - self.times[0]) * at // sizes.rows
+                    for at in (start, start + len(inside))
+                )
                 time = np.sort(generator.integers(low, max(high, low + 1), size=len(inside)))
                 lines = self.lines(self.user_id(user), self.item_id(item), time, generator.integers(1, 6, len(inside)))
                 file.write("\n".join(lines) + "\n")
@@ -124,10 +128,22 @@ def _code(prefix, width):
 
 def _reviews(users, items, times, ratings):
     dates = np.datetime_as_string(times.astype("datetime64[s]"), unit="s")
-    return [json.dumps({"review_id": f"r{at:021d}", "user_id": user, "business_id": item, "stars": int(stars),
-                        "useful": 0, "funny": 0, "cool": 0, "text": "No text\nwas written.",
-                        "date": date.replace("T", " ")})
-            for at, (user, item, stars, date) in enumerate(zip(users, items, ratings, dates.tolist()))]
+    return [
+        json.dumps(
+            {
+                "review_id": f"r{at:021d}",
+                "user_id": user,
+                "business_id": item,
+                "stars": int(stars),
+                "useful": 0,
+                "funny": 0,
+                "cool": 0,
+                "text": "No text\nwas written.",
+                "date": date.replace("T", " "),
+            }
+        )
+        for at, (user, item, stars, date) in enumerate(zip(users, items, ratings, dates.tolist()))
+    ]
 
 
 def _seconds(date):
@@ -136,15 +152,25 @@ def _seconds(date):
 
 FORMATS = {
     "amazon-book": Format(
-        amazon_book.FILE, _code("A", 13), _code("", 10), (_seconds("1996-05-20"), _seconds("2014-07-23")),
+        amazon_book.FILE,
+        _code("A", 13),
+        _code("", 10),
+        (_seconds("1996-05-20"), _seconds("2014-07-23")),
         lambda users, items, times, ratings: _joined(",", users, items, ratings.astype(float), times),
     ),
     "lastfm": Format(
-        lastfm.FILE, _code("", 1), _code("", 1), (int(lastfm.FIRST), int(lastfm.END)),
+        lastfm.FILE,
+        _code("", 1),
+        _code("", 1),
+        (int(lastfm.FIRST), int(lastfm.END)),
         lambda users, items, times, ratings: _joined("\t", users, ratings, ratings, items, times),
     ),
     "yelp2018": Format(
-        yelp2018.FILE, _code("u", 21), _code("b", 21), (_seconds("2008-01-01"), _seconds("2018-07-02")), _reviews,
+        yelp2018.FILE,
+        _code("u", 21),
+        _code("b", 21),
+        (_seconds("2008-01-01"), _seconds("2018-07-02")),
+        _reviews,
     ),
 }
 
@@ -155,11 +181,18 @@ def write_kgat(folder, name, sizes, generator):
     item_ids = FORMATS[name].item_id(np.arange(items))
     freebase = np.array([f"m.{number:06x}" for number in range(entities)], dtype=object)
     gap = "" if name == "yelp2018" else " "
-    _lines(folder, "item_list.txt", "org_id remap_id freebase_id",
-           [f"{item}{gap}{number} {freebase[number]}" for number, item in enumerate(item_ids)])
+    _lines(
+        folder,
+        "item_list.txt",
+        "org_id remap_id freebase_id",
+        [f"{item}{gap}{number} {freebase[number]}" for number, item in enumerate(item_ids)],
+    )
     user_ids = FORMATS[name].user_id(np.arange(sizes.users))
-    for file, ids in (("user", user_ids), ("entity", freebase),
-                      ("relation", [f"relation.{number}" for number in range(sizes.relations)])):
+    for file, ids in (
+        ("user", user_ids),
+        ("entity", freebase),
+        ("relation", [f"relation.{number}" for number in range(sizes.relations)]),
+    ):
         _lines(folder, f"{file}_list.txt", "org_id remap_id", [f"{one} {number}" for number, one in enumerate(ids)])
     rows = kept_triplets(sizes, generator)
     text = pd.DataFrame(rows).to_csv(sep=" ", header=False, index=False)
@@ -167,8 +200,10 @@ def write_kgat(folder, name, sizes, generator):
         with files.replacing(os.path.join(folder, "kg_final.txt")) as file:
             file.write(text)
         return
-    with files.replacing(os.path.join(folder, "kg_final.txt.zip"), "wb") as file, \
-            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        files.replacing(os.path.join(folder, "kg_final.txt.zip"), "wb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         archive.writestr(zipfile.ZipInfo("kg_final.txt", ZIP_DATE), text, zipfile.ZIP_DEFLATED)
 
 
@@ -183,7 +218,7 @@ def kept_triplets(sizes, generator):
         tails = np.minimum(tails + _disloyal(clusters(sizes.items)[heads], generator), attributes - 1) + sizes.items
         relations = popular(sizes.relations, drawn, 1.0, generator)
         found = np.unique(np.concatenate([found, (heads * sizes.relations + relations) * total + tails]))
-    keys = np.sort(generator.permutation(found)[:sizes.triplets])
+    keys = np.sort(generator.permutation(found)[: sizes.triplets])
     return np.stack([keys // total // sizes.relations, keys // total % sizes.relations, keys % total], axis=1)
 
 

@@ -94,8 +94,10 @@ def check_links(links, place):
     twice = links.drop_duplicates().duplicated("item_id")
     if twice.any():
         row = twice.index[twice][0]
-        raise UserError(f"{place(row)}: item {links['item_id'][row]!r} is linked to a second entity, "
-                        f"{links['entity_id'][row]!r}; keep one link an item")
+        raise UserError(
+            f"{place(row)}: item {links['item_id'][row]!r} is linked to a second entity, "
+            f"{links['entity_id'][row]!r}; keep one link an item"
+        )
 
 
 def _read_strings(path, **kwargs):
@@ -104,8 +106,16 @@ def _read_strings(path, **kwargs):
             # pandas only warns where every row has a field more than the header.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                path, sep="\t", dtype=str, quoting=3, keep_default_na=False, skip_blank_lines=False, index_col=False,
-                encoding="utf-8", on_bad_lines="error", **kwargs,
+                path,
+                sep="\t",
+                dtype=str,
+                quoting=3,
+                keep_default_na=False,
+                skip_blank_lines=False,
+                index_col=False,
+                encoding="utf-8",
+                on_bad_lines="error",
+                **kwargs,
             )
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; --raw_dir must hold NAME.inter, NAME.kg and NAME.link") from None

@@ -25,25 +25,42 @@ def write(prepared, folder, name, manifest):
     if os.path.exists(path):
         os.unlink(path)
     statistics = table_1(prepared, name)
-    _write_arrays(folder, "interactions.npz", offsets=prepared.offsets, items=prepared.items, valid=prepared.valid,
-                  test=prepared.test)
+    _write_arrays(
+        folder,
+        "interactions.npz",
+        offsets=prepared.offsets,
+        items=prepared.items,
+        valid=prepared.valid,
+        test=prepared.test,
+    )
     _write_arrays(folder, "triplets.npz", triplets=prepared.triplets)
     items = len(prepared.item_ids)
-    _write_rows(folder, "items.tsv", item_id=prepared.item_ids, entity_id=prepared.entity_ids[:items],
-                title=prepared.titles)
+    _write_rows(
+        folder, "items.tsv", item_id=prepared.item_ids, entity_id=prepared.entity_ids[:items], title=prepared.titles
+    )
     _write_rows(folder, "users.tsv", user_id=prepared.user_ids)
     _write_rows(folder, "entities.tsv", entity_id=prepared.entity_ids)
     _write_rows(folder, "relations.tsv", relation_id=prepared.relation_ids)
     files.write_json(os.path.join(folder, "statistics.json"), statistics)
-    outputs = ["interactions.npz", "triplets.npz", "items.tsv", "users.tsv", "entities.tsv", "relations.tsv",
-               "statistics.json"]
-    files.write_json(path, {
-        "dataset": name,
-        **manifest,
-        "report": prepared.report,
-        "outputs": {output: files.sha256(os.path.join(folder, output)) for output in outputs},
-        "versions": {"python": platform.python_version(), "numpy": np.__version__, "pandas": pd.__version__},
-    })
+    outputs = [
+        "interactions.npz",
+        "triplets.npz",
+        "items.tsv",
+        "users.tsv",
+        "entities.tsv",
+        "relations.tsv",
+        "statistics.json",
+    ]
+    files.write_json(
+        path,
+        {
+            "dataset": name,
+            **manifest,
+            "report": prepared.report,
+            "outputs": {output: files.sha256(os.path.join(folder, output)) for output in outputs},
+            "versions": {"python": platform.python_version(), "numpy": np.__version__, "pandas": pd.__version__},
+        },
+    )
     return statistics
 
 

@@ -50,8 +50,17 @@ def make_config():
     """Makes a run's settings from flags' values: make_config(model="katrec", train_steps=3)."""
 
     def make(**values):
-        values = {"output_dir": "unused", "max_sequence_length": 8, "entity_dim": 8, "propagation_dims": "4,4",
-                  "hidden_dim": 16, "relation_dim": 4, "batch_size": 16, "kg_batch_size": 32, **values}
+        values = {
+            "output_dir": "unused",
+            "max_sequence_length": 8,
+            "entity_dim": 8,
+            "propagation_dims": "4,4",
+            "hidden_dim": 16,
+            "relation_dim": 4,
+            "batch_size": 16,
+            "kg_batch_size": 32,
+            **values,
+        }
         arguments = [f"--{name}={value}" for name, value in values.items()]
         for name in settings.NAMES:
             flags.FLAGS[name].unparse()
@@ -67,8 +76,12 @@ def command():
 
     def run(module, *arguments, **kwargs):
         return subprocess.run(
-            [sys.executable, "-m", module, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
-            check=False, **kwargs,
+            [sys.executable, "-m", module, *map(str, arguments)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            **kwargs,
         )
 
     return run

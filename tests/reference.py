@@ -31,9 +31,9 @@ def dissimilarity(projection, head, relation, tail):
 
 def attention(edges, nodes, projections, relations):
     """π′ of each edge (h, r, t); projections[r] is Wʳ, k × d."""
-    logits = np.array([
-        (projections[r] @ nodes[t]) @ np.tanh(projections[r] @ nodes[h] + relations[r]) for h, r, t in edges
-    ])
+    logits = np.array(
+        [(projections[r] @ nodes[t]) @ np.tanh(projections[r] @ nodes[h] + relations[r]) for h, r, t in edges]
+    )
     weights = np.empty(len(edges))
     for i, (head, _, _) in enumerate(edges):
         same = [j for j, edge in enumerate(edges) if edge[0] == head]
@@ -58,7 +58,7 @@ def transformer_layer(x, mask, weights, heads):
     """Section 3.3.2 for one sequence x, T × q; mask is false at padding. Also returns the attention weights."""
     q = x.shape[1]
     size = q // heads
-    query, key, value = (x @ weights["query_key_value"][:, i * q:(i + 1) * q] for i in range(3))
+    query, key, value = (x @ weights["query_key_value"][:, i * q : (i + 1) * q] for i in range(3))
     outputs, attentions = [], []
     for head in range(heads):
         part = slice(head * size, (head + 1) * size)

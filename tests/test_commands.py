@@ -10,8 +10,18 @@ import pytest
 
 from tests.conftest import ROOT
 
-SMALL = ["--dataset=tiny", "--max_sequence_length=8", "--entity_dim=8", "--propagation_dims=4,4", "--hidden_dim=16",
-         "--relation_dim=4", "--batch_size=16", "--kg_batch_size=32", "--train_steps=6", "--eval_every_steps=3"]
+SMALL = [
+    "--dataset=tiny",
+    "--max_sequence_length=8",
+    "--entity_dim=8",
+    "--propagation_dims=4,4",
+    "--hidden_dim=16",
+    "--relation_dim=4",
+    "--batch_size=16",
+    "--kg_batch_size=32",
+    "--train_steps=6",
+    "--eval_every_steps=3",
+]
 FILTERS = ["--min_interactions=2", "--min_entity_count=2", "--min_relation_count=2"]
 
 
@@ -20,13 +30,27 @@ def experiment(command, tiny_raw, tmp_path_factory):
     """The whole way: prepare, train two models and a variant with two seeds, make tables and figures."""
     folder = tmp_path_factory.mktemp("experiment")
     datasets = folder / "datasets"
-    prepared = command("preprocess", "--dataset=tiny", "--source=atomic", f"--raw_dir={tiny_raw}",
-                       f"--datasets_dir={datasets}", *FILTERS)
+    prepared = command(
+        "preprocess",
+        "--dataset=tiny",
+        "--source=atomic",
+        f"--raw_dir={tiny_raw}",
+        f"--datasets_dir={datasets}",
+        *FILTERS,
+    )
     assert prepared.returncode == 0, prepared.stderr
     (datasets / "tiny" / "flags.txt").write_text("\n".join(SMALL))
     (datasets / "tiny" / "bert4rec.txt").write_text("--hidden_dim=8")
-    arguments = ["tiny", f"--datasets_dir={datasets}", f"--runs_dir={folder}/runs", "--models", "bert4rec,katrec",
-                 f"--results_dir={folder}/results", "--seeds=1,2", "--ablations=level1"]
+    arguments = [
+        "tiny",
+        f"--datasets_dir={datasets}",
+        f"--runs_dir={folder}/runs",
+        "--models",
+        "bert4rec,katrec",
+        f"--results_dir={folder}/results",
+        "--seeds=1,2",
+        "--ablations=level1",
+    ]
     done = command("katrec.experiments", *arguments)
     assert done.returncode == 0, done.stderr
     return folder, arguments, prepared.stdout, done.stdout
@@ -42,8 +66,9 @@ def test_table_2(experiment):
     text = (folder / "results" / "tiny" / "table2.md").read_text()
     assert text in printed
     assert "| metric | BERT4Rec | KATRec | KATRec's improvement | p |" in text
-    results = [json.loads((folder / "runs" / "tiny" / f"katrec-seed{seed}" / "result.json").read_text())
-               for seed in (1, 2)]
+    results = [
+        json.loads((folder / "runs" / "tiny" / f"katrec-seed{seed}" / "result.json").read_text()) for seed in (1, 2)
+    ]
     mean = sum(result["test"]["sampled"]["NDCG@10"] for result in results) / 2
     row = next(line for line in text.splitlines() if line.startswith("| NDCG@10"))
     assert f"{mean:.4f} ±" in row
@@ -67,8 +92,9 @@ def test_tables_figures_and_page(experiment):
     assert {run["variant"] for run in numbers["runs"]} == {"none", "level1", "no_position"}
     assert numbers["runs"][0]["flags"]["batch_size"] == 16
     assert sum(numbers["figure4"]["shares"]) == pytest.approx(1)
-    assert "learned" not in {run["flags"]["positional_embedding"] for run in numbers["runs"]
-                             if run["variant"] == "no_position"}
+    assert "learned" not in {
+        run["flags"]["positional_embedding"] for run in numbers["runs"] if run["variant"] == "no_position"
+    }
 
 
 def test_runs_of_a_seed_share_their_pretrained_embeddings(experiment):
@@ -79,7 +105,7 @@ def test_finished_runs_are_not_repeated(experiment, command):
     _, arguments, _, first = experiment
     again = command("katrec.experiments", *arguments)
     assert again.stdout.count("is finished") == 7
-    numbers = [re.findall(r"\d\.\d{4}", text[text.index("## Table 2"):]) for text in (first, again.stdout)]
+    numbers = [re.findall(r"\d\.\d{4}", text[text.index("## Table 2") :]) for text in (first, again.stdout)]
     assert numbers[0] == numbers[1]
 
 
@@ -94,8 +120,15 @@ def test_a_failing_run_does_not_stop_the_others(experiment, command, tmp_path):
     datasets = tmp_path / "datasets"
     shutil.copytree(experiment[0] / "datasets", datasets)
     (datasets / "tiny" / "bert4rec.txt").write_text("--num_heads=3")
-    done = command("katrec.experiments", "tiny", f"--datasets_dir={datasets}", f"--runs_dir={tmp_path}/runs",
-                   f"--results_dir={tmp_path}/results", "--models=bert4rec,bprmf", "--jobs=2")
+    done = command(
+        "katrec.experiments",
+        "tiny",
+        f"--datasets_dir={datasets}",
+        f"--runs_dir={tmp_path}/runs",
+        f"--results_dir={tmp_path}/results",
+        "--models=bert4rec,bprmf",
+        "--jobs=2",
+    )
     assert done.returncode == 1
     assert re.search(r"tiny/bert4rec-seed1: failed: .*--num_heads=3 does not divide .*train\.log", done.stdout)
     assert "error: failed: tiny/bert4rec-seed1;" in done.stderr
@@ -104,11 +137,23 @@ def test_a_failing_run_does_not_stop_the_others(experiment, command, tmp_path):
 
 def test_search_tables_its_trials(experiment, command, tmp_path):
     datasets = experiment[0] / "datasets"
-    (datasets / "tiny" / "search.json").write_text(json.dumps(
-        {"all": dict(flag[2:].split("=") for flag in SMALL), "bprmf": {"trials": [{}, {"learning_rate": 0.01}]},
-         "bert4rec": {"flags": {"hidden_dim": 8}, "trials": [{}, {"hidden_dim": 4}]}, "sasrec": {"trials": [{}]}}))
-    arguments = ["--dataset=tiny", f"--datasets_dir={datasets}", f"--runs_dir={tmp_path}/runs",
-                 f"--results_dir={tmp_path}/results", "--jobs=2"]
+    (datasets / "tiny" / "search.json").write_text(
+        json.dumps(
+            {
+                "all": dict(flag[2:].split("=") for flag in SMALL),
+                "bprmf": {"trials": [{}, {"learning_rate": 0.01}]},
+                "bert4rec": {"flags": {"hidden_dim": 8}, "trials": [{}, {"hidden_dim": 4}]},
+                "sasrec": {"trials": [{}]},
+            }
+        )
+    )
+    arguments = [
+        "--dataset=tiny",
+        f"--datasets_dir={datasets}",
+        f"--runs_dir={tmp_path}/runs",
+        f"--results_dir={tmp_path}/results",
+        "--jobs=2",
+    ]
     done = command("katrec.search", *arguments, "--models=bprmf,bert4rec")
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "results" / "tiny" / "trials.json").read_text())
@@ -116,8 +161,12 @@ def test_search_tables_its_trials(experiment, command, tmp_path):
     assert [(row["model"], row["trial"]) for row in rows] == [(model, trial) for model in models for trial in (0, 1)]
     result = json.loads((tmp_path / "runs" / "tiny" / "search" / "bprmf-trial1" / "result.json").read_text())
     assert rows[3]["valid"] == result["valid"]["sampled"]["NDCG@10"]
-    dims = [json.loads((tmp_path / "runs" / "tiny" / "search" / f"bert4rec-trial{trial}" / "config.json").read_text())
-            ["hidden_dim"] for trial in (0, 1)]
+    dims = [
+        json.loads((tmp_path / "runs" / "tiny" / "search" / f"bert4rec-trial{trial}" / "config.json").read_text())[
+            "hidden_dim"
+        ]
+        for trial in (0, 1)
+    ]
     assert dims == [8, 4]
     table = (tmp_path / "results" / "tiny" / "trials.md").read_text()
     assert f"| BPR-MF | 1 | --learning_rate=0.01 | 6 | {result['seconds']:.0f} | {rows[3]['valid']:.4f} |" in table
@@ -145,40 +194,52 @@ def fails(done, status, message):
     return True
 
 
-@pytest.mark.parametrize("arguments, status, message", [
-    (["--dataset=other"], 2, "not known by name; give --source=atomic"),
-    (["--dataset=a/b"], 2, "a plain name, not a path"),
-    ([], 2, "--dataset"),
-    (["--dataset=x", "--source=atomic"], 2, "needs --raw_dir"),
-    (["--dataset=x", "--source=atomic", "--raw_dir=/nowhere"], 1, r"/nowhere/x\.inter: no such file"),
-    (["--dataset=x", "--min_interactions=-1"], 2, "min_interactions"),
-    (["--dataset=x", "--wrong=1"], 2, "Unknown command line flag 'wrong'"),
-    (["--dataset=ml-100k", "more"], 2, "unexpected argument 'more'"),
-])
+@pytest.mark.parametrize(
+    "arguments, status, message",
+    [
+        (["--dataset=other"], 2, "not known by name; give --source=atomic"),
+        (["--dataset=a/b"], 2, "a plain name, not a path"),
+        ([], 2, "--dataset"),
+        (["--dataset=x", "--source=atomic"], 2, "needs --raw_dir"),
+        (["--dataset=x", "--source=atomic", "--raw_dir=/nowhere"], 1, r"/nowhere/x\.inter: no such file"),
+        (["--dataset=x", "--min_interactions=-1"], 2, "min_interactions"),
+        (["--dataset=x", "--wrong=1"], 2, "Unknown command line flag 'wrong'"),
+        (["--dataset=ml-100k", "more"], 2, "unexpected argument 'more'"),
+    ],
+)
 def test_preprocess_refuses(command, tmp_path, arguments, status, message):
     assert fails(command("preprocess", *arguments, f"--datasets_dir={tmp_path}/none"), status, message)
     assert not (tmp_path / "none").exists()
 
 
 def test_preprocess_refuses_what_the_k_core_empties(command, tiny_raw, tmp_path):
-    done = command("preprocess", "--dataset=tiny", "--source=atomic", f"--raw_dir={tiny_raw}",
-                   "--min_interactions=50", f"--datasets_dir={tmp_path}")
+    done = command(
+        "preprocess",
+        "--dataset=tiny",
+        "--source=atomic",
+        f"--raw_dir={tiny_raw}",
+        "--min_interactions=50",
+        f"--datasets_dir={tmp_path}",
+    )
     assert fails(done, 1, "no interactions are left after the 50-core of .* lower --min_interactions")
 
 
-@pytest.mark.parametrize("arguments, status, message", [
-    ([], 2, "--output_dir is needed"),
-    (["--output_dir=x", "--num_heads=3"], 2, "does not divide the hidden size 16"),
-    (["--output_dir=x", "--mask_share=1.5"], 2, "mask_share"),
-    (["--output_dir=x", "--mask_share=0"], 2, "--mask_share must be above 0"),
-    (["--output_dir=x", "--propagation_dims=4,x"], 2, "--propagation_dims=4,x: integers separated by commas"),
-    (["--output_dir=x", "--propagation_dims=0"], 2, "each at least 1"),
-    (["--output_dir=x", "--model=other"], 2, "should be one of"),
-    (["--output_dir=x", "--pretrained_dir=y", "--distribution=multi_worker"], 2, "--pretrained_dir: not with"),
-    (["--output_dir=x", "--flagfile=/nowhere"], 2, "/nowhere"),
-    (["--output_dir=x", "--datasets_dir=/nowhere"], 1, "no prepared data set; run: python -m preprocess"),
-    ([f"--output_dir={__file__}"], 1, r"test_commands\.py: File exists"),
-])
+@pytest.mark.parametrize(
+    "arguments, status, message",
+    [
+        ([], 2, "--output_dir is needed"),
+        (["--output_dir=x", "--num_heads=3"], 2, "does not divide the hidden size 16"),
+        (["--output_dir=x", "--mask_share=1.5"], 2, "mask_share"),
+        (["--output_dir=x", "--mask_share=0"], 2, "--mask_share must be above 0"),
+        (["--output_dir=x", "--propagation_dims=4,x"], 2, "--propagation_dims=4,x: integers separated by commas"),
+        (["--output_dir=x", "--propagation_dims=0"], 2, "each at least 1"),
+        (["--output_dir=x", "--model=other"], 2, "should be one of"),
+        (["--output_dir=x", "--pretrained_dir=y", "--distribution=multi_worker"], 2, "--pretrained_dir: not with"),
+        (["--output_dir=x", "--flagfile=/nowhere"], 2, "/nowhere"),
+        (["--output_dir=x", "--datasets_dir=/nowhere"], 1, "no prepared data set; run: python -m preprocess"),
+        ([f"--output_dir={__file__}"], 1, r"test_commands\.py: File exists"),
+    ],
+)
 def test_train_refuses(command, datasets_dir, arguments, status, message):
     assert fails(command("katrec.train", *SMALL, f"--datasets_dir={datasets_dir}", *arguments), status, message)
 
@@ -186,16 +247,24 @@ def test_train_refuses(command, datasets_dir, arguments, status, message):
 def test_train_refuses_a_directory_of_other_settings(experiment, command):
     run = experiment[0] / "runs" / "tiny" / "katrec-seed1"
     before = (run / "config.json").read_text()
-    done = command("katrec.train", *SMALL, f"--datasets_dir={experiment[0]}/datasets", f"--output_dir={run}",
-                   "--learning_rate=0.5")
+    done = command(
+        "katrec.train", *SMALL, f"--datasets_dir={experiment[0]}/datasets", f"--output_dir={run}", "--learning_rate=0.5"
+    )
     assert fails(done, 1, r"made with other settings: --learning_rate=0.5 \(was 0.001\)")
     assert (run / "config.json").read_text() == before
 
 
 def test_changed_data_is_refused(experiment, command, tiny_raw, tmp_path):
     run = experiment[0] / "runs" / "tiny" / "katrec-seed1"
-    command("preprocess", "--dataset=tiny", "--source=atomic", f"--raw_dir={tiny_raw}", f"--datasets_dir={tmp_path}",
-            *FILTERS, "--min_entity_count=5")
+    command(
+        "preprocess",
+        "--dataset=tiny",
+        "--source=atomic",
+        f"--raw_dir={tiny_raw}",
+        f"--datasets_dir={tmp_path}",
+        *FILTERS,
+        "--min_entity_count=5",
+    )
     message = r"data set tiny: .*triplets\.npz.* changed since the run was trained"
     done = command("katrec.evaluate", f"--output_dir={run}", f"--datasets_dir={tmp_path}")
     assert fails(done, 1, message)
@@ -220,31 +289,45 @@ def test_noresume_begins_anew(experiment, command, tmp_path):
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize("arguments, status, message", [
-    ([], 2, "--output_dir is needed"),
-    (["--output_dir=/nowhere"], 1, "not a run directory"),
-])
+@pytest.mark.parametrize(
+    "arguments, status, message",
+    [
+        ([], 2, "--output_dir is needed"),
+        (["--output_dir=/nowhere"], 1, "not a run directory"),
+    ],
+)
 def test_evaluate_refuses(command, arguments, status, message):
     assert fails(command("katrec.evaluate", *arguments), status, message)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["--models=other"], "choose from bprmf,"),
-    (["--ablations=other"], "choose from no_attention,"),
-    (["--models=bert4rec", "--ablations=all"], "variants of katrec"),
-    (["--seeds=a"], "whole numbers"),
-    (["other"], "there is no .*flags.txt"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--models=other"], "choose from bprmf,"),
+        (["--ablations=other"], "choose from no_attention,"),
+        (["--models=bert4rec", "--ablations=all"], "variants of katrec"),
+        (["--seeds=a"], "whole numbers"),
+        (["other"], "there is no .*flags.txt"),
+    ],
+)
 def test_experiments_refuse(command, arguments, message):
     assert fails(command("katrec.experiments", *arguments), 2, message)
 
 
-@pytest.mark.parametrize("module, flag", [
-    ("preprocess", "--min_interactions"), ("katrec.train", "--kg_steps"), ("katrec.evaluate", "--split"),
-    ("katrec.experiments", "--seeds"), ("katrec.search", "--jobs"),
-    ("preprocess.download", "--graph"), ("preprocess.synthesize", "--scale"), ("katrec.export", "--max_k"),
-    ("katrec.recommend", "--explain"),
-])
+@pytest.mark.parametrize(
+    "module, flag",
+    [
+        ("preprocess", "--min_interactions"),
+        ("katrec.train", "--kg_steps"),
+        ("katrec.evaluate", "--split"),
+        ("katrec.experiments", "--seeds"),
+        ("katrec.search", "--jobs"),
+        ("preprocess.download", "--graph"),
+        ("preprocess.synthesize", "--scale"),
+        ("katrec.export", "--max_k"),
+        ("katrec.recommend", "--explain"),
+    ],
+)
 def test_help_shows_the_flags(command, module, flag):
     text = command(module, "--help").stdout
     assert flag in text
@@ -253,11 +336,18 @@ def test_help_shows_the_flags(command, module, flag):
 
 def test_console_scripts_are_the_commands(command):
     """What setup.py's entry points call, without an installation."""
-    for name, module in [("preprocess", "preprocess"), ("train", "katrec.train"), ("evaluate", "katrec.evaluate"),
-                         ("export", "katrec.export"), ("recommend", "katrec.recommend"),
-                         ("search", "katrec.search"), ("experiments", "katrec.experiments")]:
+    for name, module in [
+        ("preprocess", "preprocess"),
+        ("train", "katrec.train"),
+        ("evaluate", "katrec.evaluate"),
+        ("export", "katrec.export"),
+        ("recommend", "katrec.recommend"),
+        ("search", "katrec.search"),
+        ("experiments", "katrec.experiments"),
+    ]:
         code = f"from katrec_common import console; console.{name}()"
-        done = subprocess.run([sys.executable, "-c", code, "--help"], cwd=ROOT, capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         assert "flags:" in done.stdout, done.stderr
         assert done.stdout.splitlines()[0] == command(module, "--help").stdout.splitlines()[0]

@@ -27,9 +27,14 @@ def test_flag_files_parse(dataset, model):
     assert config_of(dataset, model).dataset == dataset
 
 
-@pytest.mark.parametrize("dataset, length, mask_share", [
-    ("amazon-book", 50, 0.4), ("lastfm", 200, 0.2), ("yelp2018", 50, 0.4),
-])
+@pytest.mark.parametrize(
+    "dataset, length, mask_share",
+    [
+        ("amazon-book", 50, 0.4),
+        ("lastfm", 200, 0.2),
+        ("yelp2018", 50, 0.4),
+    ],
+)
 def test_the_papers_settings(dataset, length, mask_share):
     config = config_of(dataset, "katrec")
     assert (config.max_sequence_length, config.mask_share, config.learning_rate) == (length, mask_share, 1e-4)

@@ -12,7 +12,7 @@ def write_atomic(folder, name="tiny", seed=0):
     rows, time = [], 0
     for user in range(USERS):
         liked = [item for item in range(ITEMS) if item % GENRES in (user % GENRES, (user + 1) % GENRES)]
-        for item in generator.permutation(liked)[:generator.integers(6, len(liked) + 1)]:
+        for item in generator.permutation(liked)[: generator.integers(6, len(liked) + 1)]:
             time += 1
             rows.append((f"u{user}", f"i{item}", 5, time))
     triplets = [(f"m.{item}", "film.genre", f"g.{item % GENRES}") for item in range(ITEMS - 1)]

@@ -28,11 +28,14 @@ def build(dataset):
     head, relation, tail = dataset.triplets.T.astype(np.int64)
     users = np.repeat(np.arange(dataset.num_users), np.diff(dataset.offsets)) + dataset.num_entities
     interacts = np.full(len(users), 2 * dataset.num_relations)
-    edges = np.stack([
-        np.concatenate([head, tail, users, dataset.items]),
-        np.concatenate([relation, relation + dataset.num_relations, interacts, interacts + 1]),
-        np.concatenate([tail, head, dataset.items, users]),
-    ], axis=1)
+    edges = np.stack(
+        [
+            np.concatenate([head, tail, users, dataset.items]),
+            np.concatenate([relation, relation + dataset.num_relations, interacts, interacts + 1]),
+            np.concatenate([tail, head, dataset.items, users]),
+        ],
+        axis=1,
+    )
     num_nodes = dataset.num_entities + dataset.num_users
     num_relations = 2 * dataset.num_relations + 2
     keys = np.unique(edge_keys(*edges.T, num_nodes, num_relations))
@@ -40,7 +43,8 @@ def build(dataset):
         heads=(keys // (num_nodes * num_relations)).astype(np.int32),
         relations=(keys // num_nodes % num_relations).astype(np.int32),
         tails=(keys % num_nodes).astype(np.int32),
-        num_nodes=num_nodes, num_relations=num_relations,
+        num_nodes=num_nodes,
+        num_relations=num_relations,
     )
 
 

@@ -80,13 +80,19 @@ def load(datasets_dir, name):
     sequences = _arrays(os.path.join(folder, "interactions.npz"))
     triplets = _arrays(os.path.join(folder, "triplets.npz"))["triplets"]
     dataset = Dataset(
-        name=name, triplets=triplets, num_items=statistics["items"],
-        num_entities=statistics["items"] + statistics["entities"], num_relations=statistics["relations"],
-        checksums=manifest["outputs"], licence=manifest.get("licence", UNSTATED), **sequences,
+        name=name,
+        triplets=triplets,
+        num_items=statistics["items"],
+        num_entities=statistics["items"] + statistics["entities"],
+        num_relations=statistics["relations"],
+        checksums=manifest["outputs"],
+        licence=manifest.get("licence", UNSTATED),
+        **sequences,
     )
     fits = (
         dataset.num_users == statistics["users"] == len(dataset.offsets) - 1
-        and len(triplets) == statistics["triplets"] and dataset.items.max(initial=0) < dataset.num_items
+        and len(triplets) == statistics["triplets"]
+        and dataset.items.max(initial=0) < dataset.num_items
     )
     if not fits:
         raise UserError(f"{folder}: the files do not fit together; prepare the data set again")

@@ -57,7 +57,9 @@ class ItemSampler:
         """Returns int32[n, width], items outside the histories of `users`, int[n]."""
         owners = np.repeat(users.astype(np.int64), width)
         drawn = _drawn_outside(
-            generator, self._num_items, len(owners),
+            generator,
+            self._num_items,
+            len(owners),
             lambda rows, items: _among(self._keys, owners[rows] * self._num_items + items),
         )
         return drawn.reshape(len(users), width)

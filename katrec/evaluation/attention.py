@@ -44,7 +44,7 @@ def average_attention(model, dataset, positions):
     users, histories, tables = np.flatnonzero(dataset.test >= 0), dataset.histories("test"), model.inference_tables()
     total, count = 0.0, np.zeros((positions, positions))
     for start in range(0, len(users), BATCH_USERS):
-        weights, real = attention_weights(model, tables, histories, users[start:start + BATCH_USERS])
+        weights, real = attention_weights(model, tables, histories, users[start : start + BATCH_USERS])
         missing = max(positions - real.shape[1], 0)
         real = np.pad(real, [(0, 0), (missing, 0)])[:, -positions:]
         both = real[:, :, None] & real[:, None, :]

@@ -12,7 +12,16 @@ from katrec.layers.transformer import TransformerLayer
 from katrec.layers.transr import TransR
 
 __all__ = [
-    "BiInteractionAggregator", "CausalTransformerLayer", "EgoNetworkAttention", "EgoNetworks", "ItemCooccurrence",
-    "KnowledgeGraphEncoder", "NextItemHead", "PositionalEmbedding", "SeededDropout", "TransR", "TransformerLayer",
+    "BiInteractionAggregator",
+    "CausalTransformerLayer",
+    "EgoNetworkAttention",
+    "EgoNetworks",
+    "ItemCooccurrence",
+    "KnowledgeGraphEncoder",
+    "NextItemHead",
+    "PositionalEmbedding",
+    "SeededDropout",
+    "TransR",
+    "TransformerLayer",
     "embedding_initializer",
 ]

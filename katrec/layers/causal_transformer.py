@@ -38,8 +38,13 @@ class CausalTransformerLayer(tf.keras.layers.Layer):
 
     def build(self, input_shape):
         self.inner, self.outer = (
-            tf.keras.layers.Dense(input_shape[-1], activation=activation, kernel_initializer=embedding_initializer(),
-                                  name=name, dtype=self.dtype_policy)
+            tf.keras.layers.Dense(
+                input_shape[-1],
+                activation=activation,
+                kernel_initializer=embedding_initializer(),
+                name=name,
+                dtype=self.dtype_policy,
+            )
             for name, activation in (("inner", "relu"), ("outer", None))
         )
         super().build(input_shape)

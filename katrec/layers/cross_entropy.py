@@ -27,6 +27,7 @@ def weighted_cross_entropy(vectors, items, bias, labels, weights):
     Returns:
       A float32 scalar.
     """
+
     @tf.custom_gradient
     def loss(vectors, items, bias):
         kind = vectors.dtype
@@ -48,7 +49,9 @@ def weighted_cross_entropy(vectors, items, bias, labels, weights):
         parts = tf.TensorArray(kind, num_blocks, infer_shape=False, element_shape=[None, vectors.shape[1]])
         zeros = tf.zeros(items.shape), tf.zeros(bias.shape)
         _, total, to_vectors, to_items, to_bias = tf.while_loop(
-            lambda i, *_: i < num_blocks, block, (tf.constant(0), tf.constant(0.0), parts, *zeros),
+            lambda i, *_: i < num_blocks,
+            block,
+            (tf.constant(0), tf.constant(0.0), parts, *zeros),
             parallel_iterations=1,
         )
         to_vectors = (to_vectors.concat() - tf.gather(items, labels)) * tf.cast(weights, kind)[:, None]

@@ -75,9 +75,10 @@ class EgoNetworks:
           num_rows: how many nodes' ego networks are wanted.
         """
         num_rows = self.num_nodes if num_rows is None else num_rows
-        weights = weights[:self._row_starts[num_rows]]
+        weights = weights[: self._row_starts[num_rows]]
         matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(
-            indices=self._indices[:self._row_starts[num_rows]], values=tf.stop_gradient(weights),
+            indices=self._indices[: self._row_starts[num_rows]],
+            values=tf.stop_gradient(weights),
             dense_shape=tf.constant([num_rows, self.num_nodes], tf.int64),
         )
         transposed = tf.raw_ops.SparseMatrixTranspose(input=matrix, type=tf.float32)
@@ -93,6 +94,7 @@ class EgoNetworks:
           attention: what `matrix` returned.
           nodes: e⁽ˡ⁻¹⁾, float[N, d].
         """
+
         @tf.custom_gradient
         def product(weights, nodes):
             def gradient(upstream):
@@ -168,7 +170,7 @@ class _DistinctNodes:
         self._offsets = tf.constant(offsets, tf.int32)
 
     def nodes(self, group):
-        return self._nodes[self._offsets[group]:self._offsets[group + 1]]
+        return self._nodes[self._offsets[group] : self._offsets[group + 1]]
 
 
 def concatenate_blocks(num_blocks, function):

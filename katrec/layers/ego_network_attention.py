@@ -49,6 +49,7 @@ def relation_logits(edges, nodes, projection, relation):
     Returns:
       float[E].
     """
+
     @tf.custom_gradient
     def logits(nodes, projection, relation):
         def projected(group):
@@ -91,7 +92,7 @@ def relation_logits(edges, nodes, projection, relation):
             zeros = [tf.zeros_like(tensor) for tensor in (nodes, projection, relation)]
             return _over_relations(edges, add, zeros)
 
-        parts, = _over_relations(edges, score, [block_array(edges.num_blocks)])
+        (parts,) = _over_relations(edges, score, [block_array(edges.num_blocks)])
         return parts.concat(), gradient
 
     return logits(*map(tf.convert_to_tensor, (nodes, projection, relation)))

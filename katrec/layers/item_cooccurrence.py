@@ -67,7 +67,10 @@ class NextItemHead(tf.keras.layers.Layer):
         self.output_dim = output_dim
         self.layer_norm = layer_norm
         self.transform = tf.keras.layers.Dense(
-            output_dim, activation=gelu, kernel_initializer=embedding_initializer(), name="transform",
+            output_dim,
+            activation=gelu,
+            kernel_initializer=embedding_initializer(),
+            name="transform",
             dtype=self.dtype_policy,
         )
         self.norm = LayerNorm(name="norm", dtype=self.dtype_policy) if layer_norm else None

@@ -58,17 +58,19 @@ class KnowledgeGraphEncoder(tf.keras.layers.Layer):
         self.propagation_dims = tuple(propagation_dims)
         self.message_dropout = message_dropout
         self.l2_normalize = l2_normalize
-        self.aggregators = [BiInteractionAggregator(dim, name=f"aggregator_{layer + 1}")
-                            for layer, dim in enumerate(self.propagation_dims)]
+        self.aggregators = [
+            BiInteractionAggregator(dim, name=f"aggregator_{layer + 1}")
+            for layer, dim in enumerate(self.propagation_dims)
+        ]
         self.dropout = SeededDropout(message_dropout)
 
     def call(self, nodes, propagate, seed=None):
         outputs = [nodes]
         for layer, aggregator in enumerate(self.aggregators):
             ego = propagate(layer, nodes)
-            nodes = self.dropout(aggregator((nodes[:ego.shape[0]], ego)), seed=fold(seed, layer))
+            nodes = self.dropout(aggregator((nodes[: ego.shape[0]], ego)), seed=fold(seed, layer))
             outputs.append(nodes)
-        wanted = [output[:nodes.shape[0]] for output in outputs]
+        wanted = [output[: nodes.shape[0]] for output in outputs]
         if self.l2_normalize:
             wanted[1:] = [tf.math.l2_normalize(output, axis=-1) for output in wanted[1:]]
         return tf.concat(wanted, axis=-1)

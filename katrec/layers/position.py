@@ -42,7 +42,7 @@ class PositionalEmbedding(tf.keras.layers.Layer):
     def call(self, x):
         if self.kind == "none":
             return x
-        return x + self.table[self.max_length - tf.shape(x)[1]:]
+        return x + self.table[self.max_length - tf.shape(x)[1] :]
 
     def get_config(self):
         return {**super().get_config(), "max_length": self.max_length, "kind": self.kind}

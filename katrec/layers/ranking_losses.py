@@ -38,7 +38,7 @@ def top1(target, negatives, allowed):
       float[…].
     """
     count = tf.maximum(tf.reduce_sum(tf.cast(allowed, tf.float32), axis=-1), 1)
-    terms = tf.sigmoid(negatives - target[..., None]) + tf.sigmoid(negatives ** 2)
+    terms = tf.sigmoid(negatives - target[..., None]) + tf.sigmoid(negatives**2)
     return tf.reduce_sum(tf.where(allowed, terms, 0.0), axis=-1) / count
 
 
@@ -49,7 +49,7 @@ def top1_max(target, negatives, allowed):
 
     Args and Returns as in `top1`.
     """
-    terms = tf.sigmoid(negatives - target[..., None]) + tf.sigmoid(negatives ** 2)
+    terms = tf.sigmoid(negatives - target[..., None]) + tf.sigmoid(negatives**2)
     return tf.reduce_sum(_shares(negatives, allowed) * terms, axis=-1)
 
 
@@ -69,7 +69,7 @@ def bpr_max(target, negatives, allowed, l2):
     likelihood = tf.reduce_sum(shares * tf.sigmoid(target[..., None] - negatives), axis=-1)
     any_allowed = tf.reduce_any(allowed, axis=-1)
     ranking = -tf.math.log(tf.where(any_allowed, tf.maximum(likelihood, SMALLEST), 1.0))
-    return ranking + l2 * tf.reduce_sum(shares * negatives ** 2, axis=-1)
+    return ranking + l2 * tf.reduce_sum(shares * negatives**2, axis=-1)
 
 
 def _shares(negatives, allowed):

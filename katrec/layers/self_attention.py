@@ -48,9 +48,9 @@ class SelfAttention(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, wanted, x, allowed, seed=None):
-        query, = self._heads(self.query(wanted), 1)
+        (query,) = self._heads(self.query(wanted), 1)
         key, value = self._heads(self.key_value(x), 2)
-        logits = tf.cast(tf.matmul(query * self.head_dim ** -0.5, key, transpose_b=True), tf.float32)
+        logits = tf.cast(tf.matmul(query * self.head_dim**-0.5, key, transpose_b=True), tf.float32)
         weights = tf.cast(tf.nn.softmax(logits + tf.where(allowed, 0.0, MASKED_LOGIT)[:, None]), x.dtype)
         heads = tf.transpose(self.dropout_layer(weights, seed=seed) @ value, [0, 2, 1, 3])
         return self.output_projection(tf.reshape(heads, tf.shape(wanted))), weights

@@ -33,7 +33,8 @@ class TransR(tf.keras.layers.Layer):
     def build(self, input_shape):
         entity_dim = input_shape[0][-1]
         self.projection = self.add_weight(
-            name="projection", shape=(self.num_relations, entity_dim, self.relation_dim),
+            name="projection",
+            shape=(self.num_relations, entity_dim, self.relation_dim),
             initializer=embedding_initializer(),
         )
         self.relation = self.add_weight(

@@ -35,14 +35,16 @@ class ClozeRecommender(Recommender):
         self.mask_share = config.mask_share
         self.last_item_share = config.last_item_share
         self.special_tokens = self.add_weight(
-            name="special_tokens", shape=(self.tokens.count - num_items, hidden_dim),
+            name="special_tokens",
+            shape=(self.tokens.count - num_items, hidden_dim),
             initializer=embedding_initializer(),
         )
         self.position = PositionalEmbedding(self.max_length, config.positional_embedding, dtype=policy)
         self.input_dropout = SeededDropout(config.hidden_dropout, dtype=policy)
         self.transformer = [
-            TransformerLayer(config.num_heads, config.hidden_dropout, config.attention_dropout, dtype=policy,
-                             name=f"transformer_{i}")
+            TransformerLayer(
+                config.num_heads, config.hidden_dropout, config.attention_dropout, dtype=policy, name=f"transformer_{i}"
+            )
             for i in range(config.num_layers)
         ]
         self.head = NextItemHead(num_items, hidden_dim, config.head_layer_norm, dtype=policy)
@@ -73,8 +75,13 @@ class ClozeRecommender(Recommender):
         x = self.input_dropout(x, seed=fold(seed, 0))
         weights = []
         for number, layer in enumerate(self.transformer, start=1):
-            x = layer(x, mask, seed=fold(seed, number), return_attention=return_attention,
-                      last_only=last_only and number == len(self.transformer))
+            x = layer(
+                x,
+                mask,
+                seed=fold(seed, number),
+                return_attention=return_attention,
+                last_only=last_only and number == len(self.transformer),
+            )
             if return_attention:
                 x, attention = x
                 weights.append(attention)
@@ -105,7 +112,7 @@ class ClozeRecommender(Recommender):
 
     def _with_mask(self, histories):
         masks = tf.fill([tf.shape(histories)[0], 1], self.tokens.mask)
-        return tf.concat([histories, masks], axis=1)[:, -self.max_length:]
+        return tf.concat([histories, masks], axis=1)[:, -self.max_length :]
 
     def sequence_loss(self, sequences, users, negatives, seed, matrices=None, replica=0, num_replicas=1):
         """The Cloze loss (Section 3.4): for each sequence the mean of −log P(i_m = i_m*) over its masked positions.
@@ -118,14 +125,15 @@ class ClozeRecommender(Recommender):
         own = replica_rows(batch, replica, num_replicas)
         sequences, users, masked = sequences[own], users[own], masked[own]
         tables = self.item_tables(fold(seed, 1), matrices)
-        hidden = self.hidden_states(
-            tf.where(masked, self.tokens.mask, sequences), tables, fold(fold(seed, 2), replica)
-        )
+        hidden = self.hidden_states(tf.where(masked, self.tokens.mask, sequences), tables, fold(fold(seed, 2), replica))
         rows = tf.where(masked)[:, 0]
         vectors = self.query_vectors(tf.boolean_mask(hidden, masked), tf.gather(users, rows), tables)
         share = 1 / tf.reduce_sum(tf.cast(masked, tf.float32), axis=1)
         loss = weighted_cross_entropy(
-            vectors, tf.cast(tables.outputs, vectors.dtype), self.head.bias, tf.boolean_mask(sequences, masked),
-            tf.gather(share, rows)
+            vectors,
+            tf.cast(tables.outputs, vectors.dtype),
+            self.head.bias,
+            tf.boolean_mask(sequences, masked),
+            tf.gather(share, rows),
         )
         return loss / tf.cast(batch, tf.float32)

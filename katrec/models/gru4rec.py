@@ -89,10 +89,13 @@ class GRU4Rec(NextItemRecommender):
         in_batch = tf.matmul(hidden, tf.gather(items, targets), transpose_b=True) + tf.gather(bias, targets)[:, None]
         sampled = tf.einsum("wbq,sq->wbs", hidden, tf.gather(items, shared)) + tf.gather(bias, shared)
         outside = self._outside(sequences[own])
-        allowed = tf.concat([
-            tf.transpose(tf.gather(outside, targets, axis=1), [1, 0, 2]),
-            tf.tile(tf.gather(outside, shared, axis=1)[None], [tf.shape(targets)[0], 1, 1]),
-        ], axis=-1)
+        allowed = tf.concat(
+            [
+                tf.transpose(tf.gather(outside, targets, axis=1), [1, 0, 2]),
+                tf.tile(tf.gather(outside, shared, axis=1)[None], [tf.shape(targets)[0], 1, 1]),
+            ],
+            axis=-1,
+        )
         return target_scores, tf.concat([in_batch, sampled], axis=-1), allowed
 
     def _outside(self, sequences):

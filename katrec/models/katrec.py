@@ -95,14 +95,14 @@ class KATRec(ClozeRecommender):
 
     def item_tables(self, seed=None, matrices=None):
         nodes = self.node_representations(fold(seed, 0), matrices)
-        graph_items = nodes[:self.num_items]
+        graph_items = nodes[: self.num_items]
         inputs = graph_items if self.reads_graph else tf.convert_to_tensor(self.own_table)
         sequential_items = inputs if self.own_table is None else tf.convert_to_tensor(self.own_table)
         outputs = sequential_items if self.fusion is None else self.fusion((sequential_items, graph_items))
         return ItemTables(
             inputs=tf.concat([inputs, self.special_tokens], axis=0),
             outputs=outputs,
-            users=nodes[self.num_entities:] if self.user_modeling else None,
+            users=nodes[self.num_entities :] if self.user_modeling else None,
         )
 
     def triplet_loss(self, triplets, batch_size=None, entities_only=False):
@@ -140,4 +140,3 @@ class KATRec(ClozeRecommender):
             return self.trainable_variables
         own = {id(variable) for variable in self.transr.trainable_variables}
         return [variable for variable in self.trainable_variables if id(variable) not in own]
-

@@ -57,7 +57,7 @@ class NextItemRecommender(Recommender):
         raise NotImplementedError
 
     def next_item_vectors(self, histories, users, tables):
-        hidden = self.hidden_states(histories[:, -self.history_length:], tables, last_only=True)
+        hidden = self.hidden_states(histories[:, -self.history_length :], tables, last_only=True)
         return tf.cast(hidden[:, 0], tf.float32)
 
     def sequence_loss(self, sequences, users, negatives, seed, matrices=None, replica=0, num_replicas=1):

@@ -31,12 +31,13 @@ class SASRec(NextItemRecommender):
         super().__init__(num_items, config, policy, **kwargs)
         self.loss_name = config.sasrec_loss
         self.uses_negatives = config.sasrec_loss == "binary_cross_entropy"
-        self.scale = config.hidden_dim ** 0.5
+        self.scale = config.hidden_dim**0.5
         self.position = PositionalEmbedding(self.history_length, config.positional_embedding, dtype=policy)
         self.input_dropout = SeededDropout(config.hidden_dropout, dtype=policy)
         self.transformer = [
-            CausalTransformerLayer(config.num_heads, config.hidden_dropout, config.attention_dropout, dtype=policy,
-                                   name=f"transformer_{i}")
+            CausalTransformerLayer(
+                config.num_heads, config.hidden_dropout, config.attention_dropout, dtype=policy, name=f"transformer_{i}"
+            )
             for i in range(config.num_layers)
         ]
         self.norm = LayerNorm(name="norm", dtype=policy)
@@ -63,8 +64,11 @@ class SASRec(NextItemRecommender):
         targets = tf.boolean_mask(sequences[own, 1:], predicted)
         if self.loss_name == "cross_entropy":
             return weighted_cross_entropy(
-                vectors, tf.cast(tables.outputs, vectors.dtype), self.item_bias, targets,
-                tf.ones_like(targets, tf.float32)
+                vectors,
+                tf.cast(tables.outputs, vectors.dtype),
+                self.item_bias,
+                targets,
+                tf.ones_like(targets, tf.float32),
             )
         vectors = tf.cast(vectors, tf.float32)
         chosen = tf.stack([targets, tf.boolean_mask(negatives[own, 1:], predicted)], axis=1)

@@ -29,12 +29,15 @@ def figure6(models, dataset, seed):
     """
     offsets, items = histories = dataset.histories("test")
     for user in np.random.default_rng(seed).permutation(np.flatnonzero(dataset.test >= 0)):
-        chosen = items[max(offsets[user], offsets[user + 1] - ITEMS):offsets[user + 1]]
+        chosen = items[max(offsets[user], offsets[user + 1] - ITEMS) : offsets[user + 1]]
         if len(set(chosen)) == ITEMS:
             attention = {}
             for title, model in models.items():
                 weights, _ = attention_weights(model, model.inference_tables(), histories, np.array([user]))
                 attention[title] = weights[-1][0, :, -1].mean(axis=0)
-            return chosen, cooccurrence_ratio(dataset, chosen), {
-                title: weights[-ITEMS - 1:-1] for title, weights in attention.items()}
+            return (
+                chosen,
+                cooccurrence_ratio(dataset, chosen),
+                {title: weights[-ITEMS - 1 : -1] for title, weights in attention.items()},
+            )
     raise ValueError(f"no user has {ITEMS} different items")

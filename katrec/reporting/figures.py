@@ -9,8 +9,13 @@ from matplotlib.figure import Figure
 COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "X", "P")
 HEATMAP = "cividis"
-STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "katrec",
-         "legend.frameon": False}
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "katrec",
+    "legend.frameon": False,
+}
 
 
 @matplotlib.rc_context(STYLE)
@@ -32,8 +37,11 @@ def user_groups(labels, shares, curves):
     figure, ((axes,),) = _grid(1, 1, 6.4, 3.6)
     bars = axes.twinx()
     bars.bar(range(len(labels)), 100 * np.asarray(shares), width=0.6, color="#DDDDDD", zorder=0)
-    bars.set(ylabel="share of users (%)", ylim=(0, 250 * max(shares)),
-             yticks=np.linspace(0, 100, 5)[np.linspace(0, 1, 5) <= 1.2 * max(shares)])
+    bars.set(
+        ylabel="share of users (%)",
+        ylim=(0, 250 * max(shares)),
+        yticks=np.linspace(0, 100, 5)[np.linspace(0, 1, 5) <= 1.2 * max(shares)],
+    )
     bars.spines["right"].set_visible(True)
     axes.set_zorder(1)
     axes.patch.set_visible(False)
@@ -89,8 +97,15 @@ def one_user(labels, ratio, attention):
     right.set(xticks=places, xticklabels=labels, xlabel="item", yticks=range(len(values)), yticklabels=list(attention))
     right.set_title("(b) attention of the last position", fontsize=9)
     for (row, column), value in np.ndenumerate(values):
-        right.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7,
-                   color="black" if value > 0.6 * values.max() else "white")
+        right.text(
+            column,
+            row,
+            f"{value:.2f}",
+            ha="center",
+            va="center",
+            fontsize=7,
+            color="black" if value > 0.6 * values.max() else "white",
+        )
     return figure
 
 

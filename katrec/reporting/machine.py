@@ -8,8 +8,10 @@ from importlib import metadata
 
 def machine():
     """Returns cores, processor, Python and TensorFlow in one line."""
-    return (f"{os.cpu_count()} cores, {_processor()}; Python {platform.python_version()}; "
-            f"TensorFlow {metadata.version('tensorflow')}")
+    return (
+        f"{os.cpu_count()} cores, {_processor()}; Python {platform.python_version()}; "
+        f"TensorFlow {metadata.version('tensorflow')}"
+    )
 
 
 def _processor():

@@ -2,8 +2,14 @@
 
 METRICS = ("NDCG@1", "NDCG@5", "NDCG@10", "Hit@5", "Hit@10", "MAP")
 PROTOCOLS = {"sampled": "the target among {negatives} sampled negatives", "full": "the target among all items"}
-MODELS = {"bprmf": "BPR-MF", "gru4rec": "GRU4Rec", "gru4rec++": "GRU4Rec++", "sasrec": "SASRec", "bert4rec": "BERT4Rec",
-          "katrec": "KATRec"}
+MODELS = {
+    "bprmf": "BPR-MF",
+    "gru4rec": "GRU4Rec",
+    "gru4rec++": "GRU4Rec++",
+    "sasrec": "SASRec",
+    "bert4rec": "BERT4Rec",
+    "katrec": "KATRec",
+}
 # KATRec's variants and what makes them; "none" is KATRec itself, PAPER_VARIANTS are Table 3's, OPEN_CHOICES are the
 # other answers to what the paper leaves open.
 VARIANTS = {
@@ -26,5 +32,13 @@ VARIANTS = {
     "no_last_item": ("no last-item samples", ("--last_item_share=0",)),
 }
 PAPER_VARIANTS = ("no_attention", "level1", "connection", "no_pretrain", "concat")
-OPEN_CHOICES = ("own_table", "leaky_relu", "no_l2_norm", "differentiable", "sinusoidal", "no_head_norm",
-                "relation_dim_64", "no_last_item")
+OPEN_CHOICES = (
+    "own_table",
+    "leaky_relu",
+    "no_l2_norm",
+    "differentiable",
+    "sinusoidal",
+    "no_head_norm",
+    "relation_dim_64",
+    "no_last_item",
+)

@@ -31,8 +31,15 @@ class Report:
 
     def tables(self, name, tables):
         """Writes name.md with `Table`s and returns its text."""
-        text = "\n".join([f"# {self._dataset}\n", *(table.markdown() for table in tables), "## How\n",
-                          *(f"- {note}" for note in self._notes), ""])
+        text = "\n".join(
+            [
+                f"# {self._dataset}\n",
+                *(table.markdown() for table in tables),
+                "## How\n",
+                *(f"- {note}" for note in self._notes),
+                "",
+            ]
+        )
         with files.replacing(os.path.join(self._folder, f"{name}.md")) as file:
             file.write(text)
         self._parts += [table.html() for table in tables]
@@ -45,7 +52,7 @@ class Report:
         figures.save(figure, path)
         with open(f"{path}.svg", encoding="utf-8") as file:
             drawing = file.read()
-        drawing = _own_ids(drawing[drawing.index("<svg"):], name)
+        drawing = _own_ids(drawing[drawing.index("<svg") :], name)
         self._parts.append(f"<figure>{drawing}<figcaption>{html.escape(caption)}</figcaption></figure>\n")
 
     def page(self):

@@ -30,8 +30,10 @@ class Table(NamedTuple):
     def html(self):
         """Returns the title as a heading and the table."""
         header = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
-        rows = "".join(f"<tr>{''.join(f'<td>{_rendered(cell, HTML, html.escape)}</td>' for cell in row)}</tr>\n"
-                       for row in self.rows)
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{_rendered(cell, HTML, html.escape)}</td>' for cell in row)}</tr>\n"
+            for row in self.rows
+        )
         return f"<h3>{html.escape(self.title)}</h3>\n<table><tr>{header}</tr>\n{rows}</table>\n"
 
 

@@ -35,8 +35,10 @@ def table2(runs, num_negatives):
       runs: {model: [`Finished`, one a seed]}, in the order of the columns.
       num_negatives: negatives of the sampled ranking.
     """
-    return [_comparison(f"Table 2, test items, {_title(protocol, num_negatives)}", runs, MODELS, METRICS, protocol)
-            for protocol in PROTOCOLS]
+    return [
+        _comparison(f"Table 2, test items, {_title(protocol, num_negatives)}", runs, MODELS, METRICS, protocol)
+        for protocol in PROTOCOLS
+    ]
 
 
 def table3(runs, num_negatives):
@@ -49,11 +51,21 @@ def table3(runs, num_negatives):
       num_negatives: as in `table2`.
     """
     titles = {name: title for name, (title, _) in VARIANTS.items()}
-    tables = {"Table 3": [variant for variant in runs if variant not in OPEN_CHOICES],
-              "What the paper leaves open": [variant for variant in runs if variant in ("none", *OPEN_CHOICES)]}
-    return [_variants(f"{table}, test items, {_title(protocol, num_negatives)}",
-                      {variant: runs[variant] for variant in chosen}, titles, protocol)
-            for table, chosen in tables.items() if set(chosen) > {"none"} for protocol in PROTOCOLS]
+    tables = {
+        "Table 3": [variant for variant in runs if variant not in OPEN_CHOICES],
+        "What the paper leaves open": [variant for variant in runs if variant in ("none", *OPEN_CHOICES)],
+    }
+    return [
+        _variants(
+            f"{table}, test items, {_title(protocol, num_negatives)}",
+            {variant: runs[variant] for variant in chosen},
+            titles,
+            protocol,
+        )
+        for table, chosen in tables.items()
+        if set(chosen) > {"none"}
+        for protocol in PROTOCOLS
+    ]
 
 
 def published(dataset):
@@ -68,8 +80,13 @@ def published(dataset):
         if columns:
             metrics = list(next(iter(columns.values())))
             header = ["metric", *(titles.get(column, column) for column in columns)]
-            tables.append(Table(source, header, [_marked(metric, [column[metric] for column in columns.values()])
-                                                 for metric in metrics]))
+            tables.append(
+                Table(
+                    source,
+                    header,
+                    [_marked(metric, [column[metric] for column in columns.values()]) for metric in metrics],
+                )
+            )
     return tables
 
 
@@ -102,9 +119,17 @@ def _variants(title, runs, titles, protocol):
     for metric in METRICS:
         rows.append(_row(metric, runs, protocol))
         if metric in paper.TABLE_3_METRICS and "none" in runs:
-            rows.append([f"p, {metric}", *("" if variant == "none" else
-                                           _p(_of_seeds(runs["none"], runs[variant]), runs[variant], protocol, metric)
-                                           for variant in runs)])
+            rows.append(
+                [
+                    f"p, {metric}",
+                    *(
+                        ""
+                        if variant == "none"
+                        else _p(_of_seeds(runs["none"], runs[variant]), runs[variant], protocol, metric)
+                        for variant in runs
+                    ),
+                ]
+            )
     return Table(title, header, rows)
 
 

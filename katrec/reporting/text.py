@@ -9,5 +9,6 @@ def metric_lines(splits):
     """
     return "\n".join(
         f"{split:5} {protocol:7} " + "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        for split, protocols in splits.items() for protocol, metrics in protocols.items()
+        for split, protocols in splits.items()
+        for protocol, metrics in protocols.items()
     )

@@ -35,16 +35,39 @@ def draw(explanation):
     axes = figure.subplots()
     for source, relation, target, weight in {hop for hops, _ in explanation.paths for hop in hops}:
         (x0, y0), (x1, y1) = places[source], places[target]
-        axes.annotate("", (x1, y1), (x0, y0), arrowprops={
-            "arrowstyle": "->", "color": "#555555", "linewidth": 0.8 + 4 * np.sqrt(weight), "shrinkA": 18,
-            "shrinkB": 18})
+        axes.annotate(
+            "",
+            (x1, y1),
+            (x0, y0),
+            arrowprops={
+                "arrowstyle": "->",
+                "color": "#555555",
+                "linewidth": 0.8 + 4 * np.sqrt(weight),
+                "shrinkA": 18,
+                "shrinkB": 18,
+            },
+        )
         label = relation.replace(".", ".\n")
-        axes.text((x0 + x1) / 2, (y0 + y1) / 2, f"{label}\n{weight:.2g}", ha="center", va="center", fontsize=7,
-                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
+        axes.text(
+            (x0 + x1) / 2,
+            (y0 + y1) / 2,
+            f"{label}\n{weight:.2g}",
+            ha="center",
+            va="center",
+            fontsize=7,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        )
     for name, (x, y) in places.items():
         colour = RECOMMENDED if x == 0 else ITEM if x == 3 else ENTITY
-        axes.text(x, y, name if len(name) < 30 else name[:29] + "…", ha="center", va="center", fontsize=8,
-                  bbox={"boxstyle": "round", "facecolor": colour, "edgecolor": "#333333"})
+        axes.text(
+            x,
+            y,
+            name if len(name) < 30 else name[:29] + "…",
+            ha="center",
+            va="center",
+            fontsize=8,
+            bbox={"boxstyle": "round", "facecolor": colour, "edgecolor": "#333333"},
+        )
     axes.set(xlim=(-0.4, 3.4), ylim=(0, 1))
     axes.set_axis_off()
     return figure

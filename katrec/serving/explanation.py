@@ -75,8 +75,10 @@ class Explainer:
     def _read(self, folder, datasets_dir, name, weights):
         dataset = load(datasets_dir, name)
         if dataset.checksums != self._recommender.metadata["data"]:
-            raise UserError(f"{folder}: was prepared otherwise than the data set that the model was trained on; "
-                            "prepare it again with the same settings")
+            raise UserError(
+                f"{folder}: was prepared otherwise than the data set that the model was trained on; "
+                "prepare it again with the same settings"
+            )
         graph = collaborative_graph.build(dataset)
         self._finder = PathFinder(graph, weights, dataset.num_entities)
         self._num_relations = dataset.num_relations
@@ -84,7 +86,7 @@ class Explainer:
         entities = files.read_column(os.path.join(folder, "entities.tsv"), "entity_id")
         items = files.read_column(os.path.join(folder, "items.tsv"), "item_id")
         self._numbers = {item: number for number, item in enumerate(items)}
-        self._names = [self._name(item) for item in items] + entities[len(items):]
+        self._names = [self._name(item) for item in items] + entities[len(items) :]
 
     def explain(self, history, item, user=None, count=3):
         """See `Recommender.explain`."""
@@ -102,8 +104,10 @@ class Explainer:
 
     def _hops(self, start, path):
         nodes = [start, *(step.node for step in path.steps)]
-        return tuple(Hop(self._names[source], self._relation(step.relation), self._names[step.node], step.weight)
-                     for source, step in zip(nodes, path.steps))
+        return tuple(
+            Hop(self._names[source], self._relation(step.relation), self._names[step.node], step.weight)
+            for source, step in zip(nodes, path.steps)
+        )
 
     def _relation(self, number):
         """An inverse relation is named with a caret, as in SPARQL's property paths."""

@@ -26,8 +26,9 @@ def as_json(rows, explanations):
     for row, explanation in zip(rows, explanations):
         if explanation:
             row["explanation"] = {
-                "paths": [{"weight": weight, "hops": [hop._asdict() for hop in hops]}
-                          for hops, weight in explanation.paths],
+                "paths": [
+                    {"weight": weight, "hops": [hop._asdict() for hop in hops]} for hops, weight in explanation.paths
+                ],
                 "attention": [{"item": name, "weight": weight} for name, weight in explanation.attention],
                 "note": explanation.note,
             }
@@ -40,8 +41,15 @@ def as_csv(rows, explanations):
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(("rank", "item", "title", "score", *(("explanation",) if any(explanations) else ())))
     for row, explanation in zip(rows, explanations):
-        writer.writerow((row["rank"], row["item"], row["title"], f"{row['score']:.6g}",
-                         *((explanation.text(),) if explanation else ())))
+        writer.writerow(
+            (
+                row["rank"],
+                row["item"],
+                row["title"],
+                f"{row['score']:.6g}",
+                *((explanation.text(),) if explanation else ()),
+            )
+        )
     return file.getvalue()
 
 

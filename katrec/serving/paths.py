@@ -46,8 +46,14 @@ class PathFinder:
 
     def __init__(self, graph, weights, num_entities):
         inside = (graph.heads < num_entities) & (graph.tails < num_entities)
-        edges = pd.DataFrame({"head": graph.heads[inside], "relation": graph.relations[inside],
-                              "tail": graph.tails[inside], "weight": weights[inside].astype(np.float64)})
+        edges = pd.DataFrame(
+            {
+                "head": graph.heads[inside],
+                "relation": graph.relations[inside],
+                "tail": graph.tails[inside],
+                "weight": weights[inside].astype(np.float64),
+            }
+        )
         # Freebase often says one thing twice, by a relation and by its inverse.
         edges = edges.sort_values(["head", "weight"], ascending=[True, False], kind="stable")
         self._edges = edges.drop_duplicates(["head", "tail"])
@@ -115,7 +121,12 @@ def _strongest(walks, count):
     products = walks[[f"weight{hop}" for hop in range(hops)]].prod(axis=1)
     chosen = walks.loc[products.nlargest(count).index]
     return [
-        Path(tuple(Step(int(row[f"relation{hop}"]), int(row[f"node{hop}"]), float(row[f"weight{hop}"]))
-                   for hop in range(hops)), float(products[index]))
+        Path(
+            tuple(
+                Step(int(row[f"relation{hop}"]), int(row[f"node{hop}"]), float(row[f"weight{hop}"]))
+                for hop in range(hops)
+            ),
+            float(products[index]),
+        )
         for index, row in chosen.iterrows()
     ]

@@ -165,9 +165,11 @@ class Recommender:
             raise ValueError(f"the DataFrame has no column {missing[0]!r}, it needs user, item and timestamp")
         grouped = frame.sort_values("timestamp", kind="stable").groupby("user", sort=True)["item"]
         users, histories = zip(*((user, items.tolist()) for user, items in grouped)) if len(frame) else ((), ())
-        rows = [(user, rank, item, score)
-                for user, items in zip(users, self.recommend_stream(histories, k, users))
-                for rank, (item, score) in enumerate(items, start=1)]
+        rows = [
+            (user, rank, item, score)
+            for user, items in zip(users, self.recommend_stream(histories, k, users))
+            for rank, (item, score) in enumerate(items, start=1)
+        ]
         return pd.DataFrame(rows, columns=["user", "rank", "item", "score"])
 
 

@@ -77,8 +77,10 @@ class Served(tf.Module):
         made = {
             "serving_default": (self._recommend_default, history),
             "recommend": (self._recommend, {**history, **k}),
-            "recommend_from": (self._recommend_from,
-                               {**history, "candidates": tf.TensorSpec([None, None], tf.string, "candidates")}),
+            "recommend_from": (
+                self._recommend_from,
+                {**history, "candidates": tf.TensorSpec([None, None], tf.string, "candidates")},
+            ),
             "rank": (self._rank, {**history, "item": tf.TensorSpec([None], tf.string, "item")}),
             "encode": (self._encode, history),
             "item_table": (lambda: {"items": self.item_ids.read_value(), "vectors": self.items.read_value()}, {}),
@@ -88,17 +90,21 @@ class Served(tf.Module):
             made["attention"] = (self._attention, history)
         if self.edges is not None:
             made["graph_attention"] = (lambda: {"weights": self.edges.read_value()}, {})
-        return {name: tf.function(_checked(function, inputs)).get_concrete_function(**inputs)
-                for name, (function, inputs) in made.items()}
+        return {
+            name: tf.function(_checked(function, inputs)).get_concrete_function(**inputs)
+            for name, (function, inputs) in made.items()
+        }
 
     def _recommend_default(self, history, user=None):
         return self._recommend(history, tf.constant(min(DEFAULT_K, self._max_k)), user)
 
     def _recommend(self, history, k, user=None):
-        with tf.control_dependencies([
-            tf.debugging.assert_greater(k, 0, f"k must be from 1 to {self._max_k}"),
-            tf.debugging.assert_less_equal(k, self._max_k, f"k must be from 1 to {self._max_k}"),
-        ]):
+        with tf.control_dependencies(
+            [
+                tf.debugging.assert_greater(k, 0, f"k must be from 1 to {self._max_k}"),
+                tf.debugging.assert_less_equal(k, self._max_k, f"k must be from 1 to {self._max_k}"),
+            ]
+        ):
             k = tf.identity(k)
         known, unknown = self._read(history)
 
@@ -116,7 +122,7 @@ class Served(tf.Module):
         def chosen(scores, places):
             return [tf.gather(scores, places, batch_dims=1)]
 
-        scores, = self._scored(chosen, [tf.float32], known, user, tf.maximum(numbers, 0))
+        (scores,) = self._scored(chosen, [tf.float32], known, user, tf.maximum(numbers, 0))
         return {"scores": tf.where(numbers >= 0, scores, NO_SCORE), "unknown": unknown}
 
     def _rank(self, history, item, user=None):
@@ -130,7 +136,7 @@ class Served(tf.Module):
             return [1 + tf.math.count_nonzero(better, axis=1, dtype=tf.int32) - itself]
 
         known, _ = self._read(history)
-        ranks, = self._scored(rank, [tf.int32], known, user, known, tf.maximum(numbers, 0))
+        (ranks,) = self._scored(rank, [tf.int32], known, user, known, tf.maximum(numbers, 0))
         return {"rank": tf.where(numbers >= 0, ranks, 0)}
 
     def _encode(self, history, user=None):
@@ -180,9 +186,11 @@ class Served(tf.Module):
         # One more, which an empty batch asks for.
         positions = 1 + tf.cast(tf.concat([tf.gather(lengths, order), [0]], axis=0), tf.int32)
         tables = self._tables()
-        vectors, = _in_blocks(
-            lambda known, users: [self._vectors(self._right_aligned(known), users, tables)], [tf.float32],
-            lambda start: tf.maximum(POSITIONS // positions[start], 1), tf.gather(known, order),
+        (vectors,) = _in_blocks(
+            lambda known, users: [self._vectors(self._right_aligned(known), users, tables)],
+            [tf.float32],
+            lambda start: tf.maximum(POSITIONS // positions[start], 1),
+            tf.gather(known, order),
             tf.gather(users, order),
         )
         vectors = tf.gather(vectors, tf.math.invert_permutation(order))
@@ -193,6 +201,7 @@ class Served(tf.Module):
 
     def _scored(self, function, dtypes, known, user, *inputs):
         """Returns the results of function(scores of all items, *inputs) of each history, some histories at a time."""
+
         def score(vectors, *inputs):
             return function(tf.matmul(vectors, self.items, transpose_b=True), *inputs)
 
@@ -217,8 +226,12 @@ def _in_blocks(function, dtypes, size, *inputs):
 
     results = [tf.TensorArray(dtype, size=0, dynamic_size=True, infer_shape=False) for dtype in dtypes]
     # An empty batch is one empty block, which gives the results their shapes.
-    *_, results = tf.while_loop(lambda number, start, _: tf.logical_or(number == 0, start < count), block,
-                                (0, 0, results), parallel_iterations=1)
+    *_, results = tf.while_loop(
+        lambda number, start, _: tf.logical_or(number == 0, start < count),
+        block,
+        (0, 0, results),
+        parallel_iterations=1,
+    )
     return [result.concat() for result in results]
 
 
@@ -230,6 +243,7 @@ def _without(known, scores):
 
 def _checked(function, specs):
     """Returns the function with its inputs' ranks checked as it runs: a signature alone checks types only."""
+
     def call(**inputs):
         return function(**{name: tf.ensure_shape(value, specs[name].shape) for name, value in inputs.items()})
 

@@ -30,7 +30,7 @@ def largest_difference(path, model, dataset, item_ids, user_ids):
     users = users[np.unique(np.linspace(0, len(users) - 1, USERS).astype(int))]
     largest = 0.0
     for some in np.array_split(users, -(-len(users) // BATCH_USERS)):
-        histories = [items[numbers[offsets[user]:offsets[user + 1]]].tolist() for user in some]
+        histories = [items[numbers[offsets[user] : offsets[user + 1]]].tolist() for user in some]
         inputs = {"history": tf.ragged.constant(histories, tf.string).to_tensor("")}
         if "user" in signatures["encode"].structured_input_signature[1]:
             inputs["user"] = tf.constant(names[some].tolist())

@@ -25,5 +25,7 @@ def strategy(name):
 def lost_worker(error, output_dir):
     """Returns the `UserError` of a worker that finds another one gone, from TensorFlow's error."""
     reason = str(error).splitlines()[0][:200]
-    return UserError(f"another worker has stopped or cannot be reached ({reason}); start all workers again with the "
-                     f"same commands: they go on from the last checkpoint in {output_dir}")
+    return UserError(
+        f"another worker has stopped or cannot be reached ({reason}); start all workers again with the "
+        f"same commands: they go on from the last checkpoint in {output_dir}"
+    )

@@ -33,8 +33,13 @@ class Log:
 
     def add(self, step, loss, transr_loss, valid, seconds):
         """Adds a row: mean losses since the last one, metrics on the validation items, seconds so far."""
-        row = {"step": step, "loss": loss, "transr_loss": transr_loss, "valid": {"sampled": valid},
-               "seconds": round(seconds, 1)}
+        row = {
+            "step": step,
+            "loss": loss,
+            "transr_loss": transr_loss,
+            "valid": {"sampled": valid},
+            "seconds": round(seconds, 1),
+        }
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         with self._events.as_default(step=step):

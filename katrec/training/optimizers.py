@@ -11,7 +11,7 @@ NOT_DECAYED = ("bias", "gamma", "beta")
 class WarmupLinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
     """Rises linearly to `peak` over `warmup_steps`, then falls linearly to 0 at `total_steps`.
 
-        rate(s) = peak · min((s + 1) / warm-up, (total − s) / (total − warm-up))
+    rate(s) = peak · min((s + 1) / warm-up, (total − s) / (total − warm-up))
     """
 
     def __init__(self, peak, warmup_steps, total_steps):
@@ -63,7 +63,11 @@ def addons_adamw(schedule, weight_decay):
 
     decay = WarmupLinearDecay(schedule.peak * weight_decay, schedule.warmup_steps, schedule.total_steps)
     return tfa.optimizers.AdamW(
-        weight_decay=decay, learning_rate=schedule, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON,
+        weight_decay=decay,
+        learning_rate=schedule,
+        beta_1=BETA_1,
+        beta_2=BETA_2,
+        epsilon=EPSILON,
         exclude_from_weight_decay=list(NOT_DECAYED),
     )
 
@@ -71,7 +75,11 @@ def addons_adamw(schedule, weight_decay):
 def keras_adamw(schedule, weight_decay):
     """The optimizer of Keras 2."""
     optimizer = tf.keras.optimizers.AdamW(
-        learning_rate=schedule, weight_decay=weight_decay, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON,
+        learning_rate=schedule,
+        weight_decay=weight_decay,
+        beta_1=BETA_1,
+        beta_2=BETA_2,
+        epsilon=EPSILON,
         jit_compile=False,
     )
     optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))

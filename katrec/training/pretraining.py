@@ -16,8 +16,21 @@ from katrec.training.step import TrainSteps, triplet_step
 TRIPLET_STREAM = 4
 TRACED_STEPS = 50
 # All that pre-training may see of a run's settings (kg_l2 through the model): what is kept for others is found by them.
-SETTINGS = ("seed", "distribution", "entity_dim", "pretrain_epochs", "pretrain_kg_epochs", "pretrain_batch_size",
-            "learning_rate", "weight_decay", "clip_norm", "bpr_l2", "kg_l2", "kg_steps", "sliding_window")
+SETTINGS = (
+    "seed",
+    "distribution",
+    "entity_dim",
+    "pretrain_epochs",
+    "pretrain_kg_epochs",
+    "pretrain_batch_size",
+    "learning_rate",
+    "weight_decay",
+    "clip_norm",
+    "bpr_l2",
+    "kg_l2",
+    "kg_steps",
+    "sliding_window",
+)
 
 
 def wanted(config):
@@ -57,7 +70,7 @@ def pretrain(model, dataset, graph, config, strategy, silent=False):
     seconds = kept_embeddings.restore(path, model.triplet_variables) if path else None
     if seconds is None:
         items, users = _matrix_factorization(dataset, own, strategy, silent)
-        others = model.nodes[model.num_items:model.num_entities]
+        others = model.nodes[model.num_items : model.num_entities]
         model.nodes.assign(tf.concat([items, others, users], axis=0))
         _triplets(model, graph, own, strategy, silent)
         seconds = time.monotonic() - started

@@ -32,8 +32,10 @@ def claim(config, checksums):
         stored = read_config(config.output_dir)
         changed = _differences(vars(config), vars(stored))
         if changed:
-            raise UserError(f"{config.output_dir}: made with other settings: {'; '.join(changed)}; "
-                            "choose another --output_dir, or --noresume to begin anew there")
+            raise UserError(
+                f"{config.output_dir}: made with other settings: {'; '.join(changed)}; "
+                "choose another --output_dir, or --noresume to begin anew there"
+            )
         check_data(stored, checksums)
     files.write_json(path, {**vars(config), "data": checksums})
 
@@ -71,15 +73,19 @@ def check_data(config, checksums):
     """
     changed = sorted(name for name in config.data if config.data[name] != checksums.get(name))
     if changed:
-        raise UserError(f"data set {config.dataset}: {', '.join(changed)} changed since the run was trained; "
-                        "prepare it again with the same settings, or train again in another --output_dir")
+        raise UserError(
+            f"data set {config.dataset}: {', '.join(changed)} changed since the run was trained; "
+            "prepare it again with the same settings, or train again in another --output_dir"
+        )
 
 
 def _differences(config, stored):
     """Returns a line for each setting that two configurations, as dicts, do not share, free ones left out."""
-    return [f"--{name}={config.get(name)} (was {stored.get(name)})"
-            for name in sorted(set(config) | set(stored))
-            if name not in FREE and config.get(name) != stored.get(name)]
+    return [
+        f"--{name}={config.get(name)} (was {stored.get(name)})"
+        for name in sorted(set(config) | set(stored))
+        if name not in FREE and config.get(name) != stored.get(name)
+    ]
 
 
 def _clear(output_dir):

@@ -68,9 +68,10 @@ class TrainSteps(tf.Module):
         triplet_loss = 0.0
         if model.triplet_variables:
             for i in range(config.kg_steps):
-                triplet_loss += triplet_step(
-                    model, self.triplet_optimizer, triplets[i], config.clip_norm, self._strategy
-                ) / config.kg_steps
+                triplet_loss += (
+                    triplet_step(model, self.triplet_optimizer, triplets[i], config.clip_norm, self._strategy)
+                    / config.kg_steps
+                )
         num_replicas = self._strategy.num_replicas_in_sync
         with tf.GradientTape() as tape:
             seed = tf.stack([config.seed, number])

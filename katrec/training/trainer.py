@@ -45,9 +45,7 @@ class Trainer:
             self._batches = Batches(dataset, self._graph, self.model, config)
         except ValueError as error:
             raise UserError(f"data set {dataset.name}: {error}") from None
-        self._evaluators = {
-            split: Evaluator(self.model, dataset, split, config.num_negatives) for split in SPLITS
-        }
+        self._evaluators = {split: Evaluator(self.model, dataset, split, config.num_negatives) for split in SPLITS}
         self.progress = tf.Module()
         self.progress.step = tf.Variable(0, trainable=False, dtype=tf.int64)
         self.progress.best = tf.Variable(-1.0, trainable=False, dtype=tf.float64)
@@ -68,8 +66,13 @@ class Trainer:
         """
         try:
             return self._run()
-        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError,
-                tf.errors.DeadlineExceededError) as error:
+        except (
+            tf.errors.UnavailableError,
+            tf.errors.AbortedError,
+            tf.errors.CancelledError,
+            tf.errors.InternalError,
+            tf.errors.DeadlineExceededError,
+        ) as error:
             if self._config.distribution != "multi_worker":
                 raise
             raise distribution.lost_worker(error, self._config.output_dir) from None
@@ -90,9 +93,11 @@ class Trainer:
         return result
 
     def _pretrain(self):
-        self.progress.seconds.assign(pretraining.pretrain(
-            self.model, self._dataset, self._graph, self._config, self._strategy, silent=not self._chief
-        ))
+        self.progress.seconds.assign(
+            pretraining.pretrain(
+                self.model, self._dataset, self._graph, self._config, self._strategy, silent=not self._chief
+            )
+        )
         if self._chief:
             self._latest.save()
 
@@ -101,8 +106,12 @@ class Trainer:
         self._best.restore_or_initialize()
         ranks = {split: self._evaluators[split].ranks() for split in reversed(SPLITS)}
         result = {
-            "dataset": config.dataset, "model": config.model, "seed": config.seed, "step": int(self.progress.step),
-            "seconds": round(float(self.progress.seconds), 1), "precision": self.model.precision,
+            "dataset": config.dataset,
+            "model": config.model,
+            "seed": config.seed,
+            "step": int(self.progress.step),
+            "seconds": round(float(self.progress.seconds), 1),
+            "precision": self.model.precision,
             "users": len(self._evaluators["test"].users),
             **{split: {protocol: metrics(values) for protocol, values in ranks[split].items()} for split in ranks},
         }
@@ -114,8 +123,15 @@ class Trainer:
         step, started = int(progress.step), time.monotonic() - float(progress.seconds)
         batches = self._batches.from_step(step)
         shown = {}
-        with tqdm(total=config.train_steps, initial=step, unit="step", desc=f"{config.model} {config.dataset}",
-                  mininterval=1.0, dynamic_ncols=True, disable=not self._chief) as bar:
+        with tqdm(
+            total=config.train_steps,
+            initial=step,
+            unit="step",
+            desc=f"{config.model} {config.dataset}",
+            mininterval=1.0,
+            dynamic_ncols=True,
+            disable=not self._chief,
+        ) as bar:
             while step < config.train_steps and int(progress.waited) < config.patience:
                 if step % config.attention_refresh_steps == 0:
                     self.model.refresh_attention()
@@ -148,8 +164,10 @@ class Trainer:
         progress = self.progress
         losses = self._steps.take_losses()
         if not math.isfinite(sum(losses)):
-            raise UserError(f"step {step}: the loss is {losses[0]}, TransR's {losses[1]}; "
-                            "lower --learning_rate and begin anew with --noresume")
+            raise UserError(
+                f"step {step}: the loss is {losses[0]}, TransR's {losses[1]}; "
+                "lower --learning_rate and begin anew with --noresume"
+            )
         valid = self._evaluators["valid"].evaluate(full=False)["sampled"] if self._chief else None
         value = self._of_chief(valid[STOPPING_METRIC] if valid else 0.0)
         better = value > float(progress.best)

@@ -47,5 +47,8 @@ def _pass(dump, path, reached, title):
     """Writes the statements that name one of `reached`."""
     with files.replacing(path, "wb") as file:
         for block in blocks(dump, title):
-            file.writelines(b"\t".join(statement) + b"\n" for statement in STATEMENT.findall(block.text)
-                            if statement[0] in reached or statement[2] in reached)
+            file.writelines(
+                b"\t".join(statement) + b"\n"
+                for statement in STATEMENT.findall(block.text)
+                if statement[0] in reached or statement[2] in reached
+            )

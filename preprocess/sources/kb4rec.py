@@ -27,6 +27,9 @@ def read(path):
     for at, row in enumerate(rows, start=1):
         if len(row) != 2 or not row[0] or not ENTITY.fullmatch(row[1]):
             raise UserError(f"{path}: line {at}: {'<TAB>'.join(row)[:100]!r} is no item, tab and Freebase id (m.…)")
-    table = pd.DataFrame([(PREFIX.sub("", item, count=1), entity) for item, entity in rows],
-                         columns=["item_id", "entity_id"], dtype=object)
+    table = pd.DataFrame(
+        [(PREFIX.sub("", item, count=1), entity) for item, entity in rows],
+        columns=["item_id", "entity_id"],
+        dtype=object,
+    )
     return table.drop_duplicates("item_id").reset_index(drop=True)

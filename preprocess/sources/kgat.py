@@ -56,15 +56,20 @@ def read(folder):
     for column, names, name in ((0, entity_of, "entity"), (1, relation_of, "relation"), (2, entity_of, "entity")):
         if len(heads_relations_tails) and heads_relations_tails[:, column].max() >= len(names):
             row = int(np.argmax(heads_relations_tails[:, column] >= len(names)))
-            raise UserError(f"{graph}: line {row + 1}: {name} {heads_relations_tails[row, column]} is not in "
-                            f"{lists[name]}, which has {len(names)}")
+            raise UserError(
+                f"{graph}: line {row + 1}: {name} {heads_relations_tails[row, column]} is not in "
+                f"{lists[name]}, which has {len(names)}"
+            )
     if item_numbers.max(initial=-1) >= len(entity_of):
         raise UserError(f"{lists['item']}: item {item_numbers.max()} is no entity of {lists['entity']}")
-    triplets = pd.DataFrame({
-        name: names[heads_relations_tails[:, column]]
-        for column, (name, names) in enumerate((("head_id", entity_of), ("relation_id", relation_of),
-                                                ("tail_id", entity_of)))
-    })
+    triplets = pd.DataFrame(
+        {
+            name: names[heads_relations_tails[:, column]]
+            for column, (name, names) in enumerate(
+                (("head_id", entity_of), ("relation_id", relation_of), ("tail_id", entity_of))
+            )
+        }
+    )
     links = pd.DataFrame({"item_id": items, "entity_id": entity_of[item_numbers]})
     return Kgat(frozenset(users), frozenset(items), triplets, links, (*lists.values(), graph))
 
@@ -75,8 +80,9 @@ def _numbered(path, columns):
         with open(path, encoding="utf-8") as file:
             lines = file.read().splitlines()
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; --kgat_dir must hold the files of the data set in KGAT's repository") \
-            from None
+        raise UserError(
+            f"{path}: no such file; --kgat_dir must hold the files of the data set in KGAT's repository"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
     ids, numbers = [], []

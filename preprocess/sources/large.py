@@ -27,8 +27,10 @@ def load(path, read, raw_dir, options, links_name=None, near=None):
     """
     graph = kgat.read(options.kgat_dir) if options.kgat_dir else None
     if graph is None and links_name is None:
-        raise UserError("this data set's graph is not Freebase: --kgat_dir is needed, the folder of the data set in "
-                        "KGAT's repository")
+        raise UserError(
+            "this data set's graph is not Freebase: --kgat_dir is needed, the folder of the data set in "
+            "KGAT's repository"
+        )
     links = None if graph else kb4rec.read(os.path.join(raw_dir, links_name))
 
     def frames(report):
@@ -43,8 +45,12 @@ def load(path, read, raw_dir, options, links_name=None, near=None):
     if graph:
         rows = frames(report)
         for name, listed in (("user_id", graph.users), ("item_id", graph.items)):
-            rows = filtered(rows, lambda frame, name=name, listed=listed: frame[name].isin(listed),
-                            f"interactions whose {name} KGAT lists", report)
+            rows = filtered(
+                rows,
+                lambda frame, name=name, listed=listed: frame[name].isin(listed),
+                f"interactions whose {name} KGAT lists",
+                report,
+            )
     else:
         rows = core(frames, options.min_interactions, report)
     interactions = gathered(rows)

@@ -15,8 +15,12 @@ FIRST, END = (datetime.datetime(2014, month, 1, tzinfo=datetime.timezone.utc).ti
 
 def load(name, raw_dir, options):
     """Returns the tables of LastFM; tracks are the items. See `large.load`."""
-    near = [("listening events of January to August 2014",
-             lambda frame: (frame["timestamp"] >= FIRST) & (frame["timestamp"] < END))]
+    near = [
+        (
+            "listening events of January to August 2014",
+            lambda frame: (frame["timestamp"] >= FIRST) & (frame["timestamp"] < END),
+        )
+    ]
     return large.load(os.path.join(raw_dir, FILE), read, raw_dir, options, LINKS, near)
 
 

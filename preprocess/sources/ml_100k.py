@@ -46,8 +46,18 @@ def load(name, raw_dir, options=None):
 def fetch(folder):
     """Downloads the wheel (2 MB) into `folder` with pip."""
     os.makedirs(folder, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-               "--disable-pip-version-check", f"--dest={folder}", REQUIREMENT]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--disable-pip-version-check",
+        f"--dest={folder}",
+        REQUIREMENT,
+    ]
     print(f"fetching {REQUIREMENT} (2 MB) with pip into {folder}")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not os.path.exists(os.path.join(folder, WHEEL)):

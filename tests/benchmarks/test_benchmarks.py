@@ -13,10 +13,17 @@ from katrec.models.build import build
 from katrec.training.batches import Batches
 
 
-@pytest.mark.parametrize("name, arguments", [
-    ("train_step", ["--steps=40", "--batch_size=8"]), ("train_step", ["--model=bert4rec", "--mixed_precision"]),
-    ("propagation", []), ("evaluation", []), ("inference", ["--requests=10"]), ("preprocessing", []),
-])
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("train_step", ["--steps=40", "--batch_size=8"]),
+        ("train_step", ["--model=bert4rec", "--mixed_precision"]),
+        ("propagation", []),
+        ("evaluation", []),
+        ("inference", ["--requests=10"]),
+        ("preprocessing", []),
+    ],
+)
 def test_it_prints_figures_beside_a_bound(command, name, arguments):
     done = command(f"benchmarks.{name}", "--dataset_like=ml-100k", "--scale=0.3", *arguments)
     assert done.returncode == 0, done.stderr
@@ -47,7 +54,7 @@ def test_peers_train_on_the_same_histories(tiny_dataset, make_config):
     dataset = peers.with_last_items(tiny_dataset, 3)
     assert np.diff(dataset.offsets).max() == 3
     for user in (0, 7):
-        own, whole = (one.items[one.offsets[user]:one.offsets[user + 1]] for one in (dataset, tiny_dataset))
+        own, whole = (one.items[one.offsets[user] : one.offsets[user + 1]] for one in (dataset, tiny_dataset))
         np.testing.assert_array_equal(own, whole[-3:])
     flags.FLAGS.epochs = 4
     config = make_config(model="bert4rec", train_steps=1)

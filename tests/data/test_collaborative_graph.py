@@ -6,8 +6,16 @@ from katrec.data.dataset import Dataset
 
 def dataset(triplets, offsets, items, valid, test, num_items=3, num_entities=5, num_relations=2):
     return Dataset(
-        "hand", np.array(offsets), np.array(items, np.int32), np.array(valid, np.int32), np.array(test, np.int32),
-        np.array(triplets, np.int32).reshape(-1, 3), num_items, num_entities, num_relations, {},
+        "hand",
+        np.array(offsets),
+        np.array(items, np.int32),
+        np.array(valid, np.int32),
+        np.array(test, np.int32),
+        np.array(triplets, np.int32).reshape(-1, 3),
+        num_items,
+        num_entities,
+        num_relations,
+        {},
     )
 
 
@@ -17,7 +25,16 @@ def test_both_directions_and_only_training_interactions():
     graph = collaborative_graph.build(data)
     edges = list(zip(graph.heads.tolist(), graph.relations.tolist(), graph.tails.tolist()))
     assert edges == [
-        (0, 0, 3), (0, 1, 3), (0, 5, 5), (1, 0, 4), (1, 5, 6), (3, 2, 0), (3, 3, 0), (4, 2, 1), (5, 4, 0), (6, 4, 1),
+        (0, 0, 3),
+        (0, 1, 3),
+        (0, 5, 5),
+        (1, 0, 4),
+        (1, 5, 6),
+        (3, 2, 0),
+        (3, 3, 0),
+        (4, 2, 1),
+        (5, 4, 0),
+        (6, 4, 1),
     ]
     assert (graph.num_nodes, graph.num_relations) == (7, 6)
 
@@ -37,5 +54,13 @@ def test_histories_by_split():
     assert [x.tolist() for x in data.histories("test")] == [[0, 3, 4, 7], [0, 1, 2, 2, 1, 0, 2]]
     users, items = data.interactions()
     assert sorted(zip(users.tolist(), items.tolist())) == [
-        (0, 0), (0, 1), (0, 1), (0, 2), (1, 2), (2, 0), (2, 0), (2, 1), (2, 2),
+        (0, 0),
+        (0, 1),
+        (0, 1),
+        (0, 2),
+        (1, 2),
+        (2, 0),
+        (2, 0),
+        (2, 1),
+        (2, 2),
     ]

@@ -44,7 +44,7 @@ def test_item_negatives_are_distinct_and_unseen(histories, count, seed):
         assert len(real) == len(set(real)) == min(count, 30 - len(history))
         assert not set(real) & history
         assert set(real) <= set(range(30))
-        assert row[len(real):] == [-1] * (count - len(real))
+        assert row[len(real) :] == [-1] * (count - len(real))
 
 
 @pytest.mark.parametrize("num_items", [12, 200])
@@ -64,8 +64,9 @@ def test_item_negatives_are_uniform(num_items):
 
 def test_the_same_seed_draws_the_same(tiny_dataset):
     def draw(seed):
-        return item_negatives(*tiny_dataset.interactions(), tiny_dataset.num_users, tiny_dataset.num_items, 5,
-                              np.random.default_rng(seed))
+        return item_negatives(
+            *tiny_dataset.interactions(), tiny_dataset.num_users, tiny_dataset.num_items, 5, np.random.default_rng(seed)
+        )
 
     np.testing.assert_array_equal(draw(1), draw(1))
     assert (draw(1) != draw(2)).any()

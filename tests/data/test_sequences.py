@@ -12,8 +12,10 @@ PADDING = 99
 def cut(lengths, max_length, share):
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     result = windows(offsets, max_length, share)
-    return [(user, int(start - offsets[user]), int(length))
-            for user, start, length in zip(result.users.tolist(), result.starts, result.lengths)]
+    return [
+        (user, int(start - offsets[user]), int(length))
+        for user, start, length in zip(result.users.tolist(), result.starts, result.lengths)
+    ]
 
 
 def test_windows_by_hand():

@@ -25,8 +25,11 @@ def test_averages_leave_padding_out(tiny_dataset, model, positions):
     assert average.shape == (2, 2, positions, positions)
     width = real.shape[1]
     for query, key in [(-1, -1), (-1, -3), (-4, -2), (-positions, -1)]:
-        pairs = [weights[1][user, 0, query, key] for user in range(len(users))
-                 if -query <= width and real[user, query] and real[user, key]]
+        pairs = [
+            weights[1][user, 0, query, key]
+            for user in range(len(users))
+            if -query <= width and real[user, query] and real[user, key]
+        ]
         if pairs:
             assert average[1, 0, query, key] == pytest.approx(np.mean(pairs), rel=1e-5)
         else:
@@ -35,8 +38,9 @@ def test_averages_leave_padding_out(tiny_dataset, model, positions):
 
 
 def test_cooccurrence_by_hand(tiny_dataset):
-    histories = [set(tiny_dataset.items[start:end])
-                 for start, end in zip(tiny_dataset.offsets, tiny_dataset.offsets[1:])]
+    histories = [
+        set(tiny_dataset.items[start:end]) for start, end in zip(tiny_dataset.offsets, tiny_dataset.offsets[1:])
+    ]
     ratio = cooccurrence_ratio(tiny_dataset, np.array([3, 7, 11]))
     for row, left in enumerate((3, 7, 11)):
         for column, right in enumerate((3, 7, 11)):
@@ -46,7 +50,7 @@ def test_cooccurrence_by_hand(tiny_dataset):
 def test_a_users_last_items(tiny_dataset, model):
     items, ratio, attention = figure6({"BERT4Rec": model}, tiny_dataset, seed=1)
     offsets, histories = tiny_dataset.histories("test")
-    user = next(user for user in range(40) if list(histories[offsets[user + 1] - 6:offsets[user + 1]]) == list(items))
+    user = next(user for user in range(40) if list(histories[offsets[user + 1] - 6 : offsets[user + 1]]) == list(items))
     weights, _ = attention_weights(model, model.inference_tables(), (offsets, histories), np.array([user]))
     np.testing.assert_allclose(attention["BERT4Rec"], weights[1][0, :, -1, -7:-1].mean(axis=0))
     assert attention["BERT4Rec"].dtype == np.float32

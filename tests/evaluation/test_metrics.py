@@ -14,11 +14,17 @@ scores = st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, -3.0])
 
 def test_by_hand():
     values = metrics([1, 2, 6, 20])
-    assert values == pytest.approx({
-        "Hit@1": 1 / 4, "Hit@5": 2 / 4, "Hit@10": 3 / 4,
-        "NDCG@1": 1 / 4, "NDCG@5": (1 + 1 / math.log2(3)) / 4, "NDCG@10": (1 + 1 / math.log2(3) + 1 / math.log2(7)) / 4,
-        "MAP": (1 + 1 / 2 + 1 / 6 + 1 / 20) / 4,
-    })
+    assert values == pytest.approx(
+        {
+            "Hit@1": 1 / 4,
+            "Hit@5": 2 / 4,
+            "Hit@10": 3 / 4,
+            "NDCG@1": 1 / 4,
+            "NDCG@5": (1 + 1 / math.log2(3)) / 4,
+            "NDCG@10": (1 + 1 / math.log2(3) + 1 / math.log2(7)) / 4,
+            "MAP": (1 + 1 / 2 + 1 / 6 + 1 / 20) / 4,
+        }
+    )
 
 
 def test_ties_count_against_the_target_and_a_constant_score_ranks_last():

@@ -30,7 +30,7 @@ class FixedScores:
 
 
 def seen(dataset, user, split):
-    items = dataset.items[dataset.offsets[user]:dataset.offsets[user + 1]].tolist()
+    items = dataset.items[dataset.offsets[user] : dataset.offsets[user + 1]].tolist()
     return items + ([dataset.valid[user]] if split == "test" else [])
 
 
@@ -41,8 +41,11 @@ def test_full_ranking_against_plain_loops(tiny_dataset, split, generator):
     expected = []
     for user in range(tiny_dataset.num_users):
         target = getattr(tiny_dataset, split)[user]
-        others = [scores[user, item] for item in range(tiny_dataset.num_items)
-                  if item != target and item not in seen(tiny_dataset, user, split)]
+        others = [
+            scores[user, item]
+            for item in range(tiny_dataset.num_items)
+            if item != target and item not in seen(tiny_dataset, user, split)
+        ]
         expected.append((scores[user, target], others))
     values = Evaluator(FixedScores(scores), tiny_dataset, split, 5).evaluate()
     assert values["full"] == pytest.approx(reference.metrics(expected))
@@ -69,8 +72,11 @@ def test_a_constant_score_gets_the_last_rank(tiny_dataset):
 def test_the_model_reads_the_last_items_of_the_right_history(tiny_dataset):
     model = FixedScores(np.zeros((40, 24)), history_length=4)
     Evaluator(model, tiny_dataset, "test", 5).ranks(full=False)
-    read = {user: [item for item in history if item != 24]
-            for users, histories in model.read for user, history in zip(users, histories)}
+    read = {
+        user: [item for item in history if item != 24]
+        for users, histories in model.read
+        for user, history in zip(users, histories)
+    }
     assert read == {user: seen(tiny_dataset, user, "test")[-4:] for user in range(40)}
 
 

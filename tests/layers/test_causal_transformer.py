@@ -32,7 +32,7 @@ def by_hand(layer, x, first):
     for t in range(first, len(x)):
         heads = []
         for part in (slice(0, 4), slice(4, 8)):
-            keys, values = (normed[first:t + 1] @ kernel[:, at:at + 8][:, part] for at in (0, 8))
+            keys, values = (normed[first : t + 1] @ kernel[:, at : at + 8][:, part] for at in (0, 8))
             heads.append(reference.softmax(keys @ (normed[t] @ query[:, part]) / 2) @ values)
         attended[t] = np.concatenate(heads) @ attention.output_projection.get_weights()[0]
     x = x + attended

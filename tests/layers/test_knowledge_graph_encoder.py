@@ -53,8 +53,9 @@ def test_message_dropout_needs_a_seed_and_follows_it(generator):
     nodes = generator.normal(size=(50, 5)).astype(np.float32)
     encoder = KnowledgeGraphEncoder((8,), 0.5, l2_normalize=False)
     plain = encoder(nodes, lambda _, x: x)[:, 5:]
-    outputs = [encoder(nodes, lambda _, x: x, seed=tf.constant(seed))[:, 5:].numpy()
-               for seed in ([1, 2], [1, 2], [1, 3])]
+    outputs = [
+        encoder(nodes, lambda _, x: x, seed=tf.constant(seed))[:, 5:].numpy() for seed in ([1, 2], [1, 2], [1, 3])
+    ]
     np.testing.assert_array_equal(outputs[0], outputs[1])
     assert (outputs[0] != outputs[2]).any()
     kept = outputs[0] != 0

@@ -16,17 +16,18 @@ def loop(name, target, negatives, l2=0.0):
     if not len(negatives):
         return 0.0
     shares = reference.softmax(np.array(negatives))
-    terms = [sigmoid(negative - target) + sigmoid(negative ** 2) for negative in negatives]
+    terms = [sigmoid(negative - target) + sigmoid(negative**2) for negative in negatives]
     if name == "top1":
         return sum(terms) / len(terms)
     if name == "top1_max":
         return sum(share * term for share, term in zip(shares, terms))
     likelihood = sum(share * sigmoid(target - negative) for share, negative in zip(shares, negatives))
-    return -np.log(likelihood) + l2 * sum(share * negative ** 2 for share, negative in zip(shares, negatives))
+    return -np.log(likelihood) + l2 * sum(share * negative**2 for share, negative in zip(shares, negatives))
 
 
 LOSSES = {
-    "top1": ranking_losses.top1, "top1_max": ranking_losses.top1_max,
+    "top1": ranking_losses.top1,
+    "top1_max": ranking_losses.top1_max,
     "bpr_max": lambda *scores: ranking_losses.bpr_max(*scores, 0.3),
 }
 

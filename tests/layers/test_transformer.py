@@ -13,7 +13,8 @@ def built(generator, heads=2, q=8):
     layer.set_weights([generator.normal(size=weight.shape) for weight in layer.get_weights()])
     weights = {
         "query_key_value": np.concatenate(
-            [*layer.attention.query.get_weights(), *layer.attention.key_value.get_weights()], axis=1),
+            [*layer.attention.query.get_weights(), *layer.attention.key_value.get_weights()], axis=1
+        ),
         "output": layer.attention.output_projection.get_weights()[0],
         "inner": layer.inner.get_weights(),
         "outer": layer.outer.get_weights(),
@@ -97,7 +98,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean(rate):
     assert (outputs[0] == 0).mean() == pytest.approx(rate, abs=6 * (rate * (1 - rate) / x.numpy().size) ** 0.5)
     np.testing.assert_allclose(outputs[0][outputs[0] != 0], 1 / (1 - rate), rtol=2e-4)
     # Neighbours share a drawn number, other seeds none: no two of them may agree more often than chance has it.
-    kept = rate ** 2 + (1 - rate) ** 2
+    kept = rate**2 + (1 - rate) ** 2
     pairs = (outputs[0].ravel()[:-1:2] == 0) == (outputs[0].ravel()[1::2] == 0)
     for agreement in (pairs, (outputs[0] == 0) == (outputs[2] == 0)):
         assert agreement.mean() == pytest.approx(kept, abs=6 * (kept * (1 - kept) / agreement.size) ** 0.5)
@@ -109,7 +110,8 @@ def test_dropout_refuses_a_rate_of_one():
         SeededDropout(1.0)
 
 
-@pytest.mark.parametrize("layer", [TransformerLayer(4, 0.1, 0.2), PositionalEmbedding(9, "sinusoidal"),
-                                   SeededDropout(0.4)])
+@pytest.mark.parametrize(
+    "layer", [TransformerLayer(4, 0.1, 0.2), PositionalEmbedding(9, "sinusoidal"), SeededDropout(0.4)]
+)
 def test_config_makes_the_same_layer(layer):
     assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()

@@ -141,7 +141,7 @@ def test_item_sampler_avoids_the_history(tiny_dataset, generator):
     users = generator.integers(tiny_dataset.num_users, size=50)
     drawn = sampler.sample(generator, users, 200)
     for user, items in zip(users, drawn):
-        history = set(tiny_dataset.items[tiny_dataset.offsets[user]:tiny_dataset.offsets[user + 1]])
+        history = set(tiny_dataset.items[tiny_dataset.offsets[user] : tiny_dataset.offsets[user + 1]])
         assert set(items) == set(range(24)) - history
     full = tiny_dataset._replace(items=np.arange(24, dtype=np.int32), offsets=np.array([0] + [24] * 40))
     assert set(ItemSampler(full).sample(generator, np.array([0]), 500)[0]) == set(range(24))

@@ -38,7 +38,7 @@ def test_node_representations_are_the_papers(tiny_dataset, make_config, generato
         ego = reference.ego_embeddings(edges, attention, nodes)
         nodes = reference.aggregate(nodes, ego, *aggregator.get_weights())
         parts.append(nodes / np.linalg.norm(nodes, axis=1, keepdims=True))
-    expected = np.concatenate(parts, axis=1)[:graph.num_nodes if user_modeling else model.num_items]
+    expected = np.concatenate(parts, axis=1)[: graph.num_nodes if user_modeling else model.num_items]
     np.testing.assert_allclose(model.node_representations(), expected, rtol=2e-3, atol=1e-4)
 
 
@@ -67,8 +67,10 @@ def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_con
     hidden = original(tf.where(masked[0], model.tokens.mask, batch[0]), tables)
     logits = model.head.logits(model.head(tf.reshape(hidden, [-1, 16])), tables.outputs).numpy()
     probabilities = reference.softmax(logits).reshape(*batch[0].shape, -1)
-    means = [np.mean([-np.log(probabilities[row, t, batch[0][row, t]]) for t in np.flatnonzero(masked[0][row])])
-             for row in range(len(masked[0]))]
+    means = [
+        np.mean([-np.log(probabilities[row, t, batch[0][row, t]]) for t in np.flatnonzero(masked[0][row])])
+        for row in range(len(masked[0]))
+    ]
     assert loss == pytest.approx(np.mean(means), rel=1e-4)
 
 
@@ -78,8 +80,12 @@ VARIANTS = {
     "own item table": {"item_table": "own"},
     "differentiable attention": {"attention": "differentiable"},
     "differentiable without attention": {"attention": "differentiable", "ablation": "no_attention"},
-    "other open choices": {"fusion_activation": "leaky_relu", "l2_normalize": False, "head_layer_norm": False,
-                           "positional_embedding": "sinusoidal"},
+    "other open choices": {
+        "fusion_activation": "leaky_relu",
+        "l2_normalize": False,
+        "head_layer_norm": False,
+        "positional_embedding": "sinusoidal",
+    },
 }
 
 
@@ -144,8 +150,10 @@ def test_triplet_loss_has_the_regulariser(tiny_dataset, make_config):
     triplets = np.stack([graph.heads[:5], graph.relations[:5], graph.tails[:5], graph.tails[5:10]], axis=1)
     loss, ranking = model.triplet_loss(tf.constant(triplets))
     nodes, relation = model.nodes.numpy(), model.transr.relation.numpy()
-    size = sum((nodes[h] ** 2).sum() + (relation[r] ** 2).sum() + (nodes[t] ** 2).sum() + (nodes[b] ** 2).sum()
-               for h, r, t, b in triplets)
+    size = sum(
+        (nodes[h] ** 2).sum() + (relation[r] ** 2).sum() + (nodes[t] ** 2).sum() + (nodes[b] ** 2).sum()
+        for h, r, t, b in triplets
+    )
     assert float(loss - ranking) == pytest.approx(0.5 * size / 5, rel=1e-4)
 
 

@@ -7,9 +7,14 @@ from katrec.models.build import build
 from katrec.training.step import TrainSteps
 
 
-@pytest.mark.parametrize("flags, name", [
-    ({"avx512f", "avx512_bf16"}, "mixed_bfloat16"), ({"amx_bf16"}, "mixed_bfloat16"), ({"avx2"}, "float32"),
-])
+@pytest.mark.parametrize(
+    "flags, name",
+    [
+        ({"avx512f", "avx512_bf16"}, "mixed_bfloat16"),
+        ({"amx_bf16"}, "mixed_bfloat16"),
+        ({"avx2"}, "float32"),
+    ],
+)
 def test_a_cpu_gets_what_it_multiplies_quickly(monkeypatch, capsys, flags, name):
     monkeypatch.setattr(precision, "_cpu_flags", lambda: flags)
     assert precision.policy(True).name == name
@@ -17,9 +22,15 @@ def test_a_cpu_gets_what_it_multiplies_quickly(monkeypatch, capsys, flags, name)
     assert precision.policy(False).name == "float32"
 
 
-@pytest.mark.parametrize("capability, name", [
-    ((8, 0), "mixed_bfloat16"), ((9, 0), "mixed_bfloat16"), ((7, 5), "mixed_float16"), ((6, 1), "float32"),
-])
+@pytest.mark.parametrize(
+    "capability, name",
+    [
+        ((8, 0), "mixed_bfloat16"),
+        ((9, 0), "mixed_bfloat16"),
+        ((7, 5), "mixed_float16"),
+        ((6, 1), "float32"),
+    ],
+)
 def test_a_gpu_gets_what_it_multiplies_quickly(monkeypatch, capability, name):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capability})
@@ -29,8 +40,17 @@ def test_a_gpu_gets_what_it_multiplies_quickly(monkeypatch, capability, name):
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("name", ["katrec", "bert4rec", "sasrec", "gru4rec"])
 def test_16_bit_training_follows_float32(tiny_dataset, make_config, monkeypatch, policy, name):
-    config = make_config(model=name, sasrec_loss="cross_entropy", mixed_precision=True, hidden_dropout=0,
-                         attention_dropout=0, message_dropout=0, train_steps=60, warmup_steps=1, learning_rate=3e-3)
+    config = make_config(
+        model=name,
+        sasrec_loss="cross_entropy",
+        mixed_precision=True,
+        hidden_dropout=0,
+        attention_dropout=0,
+        message_dropout=0,
+        train_steps=60,
+        warmup_steps=1,
+        learning_rate=3e-3,
+    )
     sequences = tf.constant(tiny_dataset.items[None, :8].repeat(4, axis=0))
     triplets = np.zeros((1, 4, 4), np.int32) if name == "katrec" else np.zeros((0, 0, 4), np.int32)
     unused = tf.zeros([4], tf.int32), tf.zeros([4, 0], tf.int32)
@@ -50,10 +70,16 @@ def test_16_bit_training_follows_float32(tiny_dataset, make_config, monkeypatch,
     np.testing.assert_allclose(losses[policy], losses["float32"], rtol=0.1)
 
 
-@pytest.mark.parametrize("values", [
-    {"model": "katrec"}, {"model": "katrec", "user_modeling": True}, {"model": "sasrec"}, {"model": "gru4rec"},
-    {"model": "bprmf"},
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model": "katrec"},
+        {"model": "katrec", "user_modeling": True},
+        {"model": "sasrec"},
+        {"model": "gru4rec"},
+        {"model": "bprmf"},
+    ],
+)
 def test_scores_are_float32_and_near(tiny_dataset, make_config, monkeypatch, values):
     scores = []
     for chosen in ("float32", "mixed_bfloat16"):

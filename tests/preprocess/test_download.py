@@ -39,7 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = CONTENT[start:]
         if server.breaks:
             server.breaks -= 1
-            body = body[:len(body) // 2]
+            body = body[: len(body) // 2]
         self.wfile.write(body)
 
     def log_message(self, *args):
@@ -123,8 +123,10 @@ def test_only_the_named_file_leaves_an_archive(tmp_path):
     write_zip(tmp_path / "one.zip", [("../evil.txt", "no"), (link, "/etc/passwd"), ("../../data.txt", "yes")])
     symlink = tarfile.TarInfo("data.txt")
     symlink.type, symlink.linkname = tarfile.SYMTYPE, "/etc/passwd"
-    write_tar(tmp_path / "two.tgz", [(tarfile.TarInfo("/evil.txt"), b"no"), (symlink, b""),
-                                     (tarfile.TarInfo("/abs/data.txt"), b"yes")])
+    write_tar(
+        tmp_path / "two.tgz",
+        [(tarfile.TarInfo("/evil.txt"), b"no"), (symlink, b""), (tarfile.TarInfo("/abs/data.txt"), b"yes")],
+    )
     for name in ("one.zip", "two.tgz"):
         folder = tmp_path / name[:3]
         folder.mkdir()

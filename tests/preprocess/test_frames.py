@@ -35,16 +35,25 @@ def test_dates_links_and_titles(tmp_path):
     assert len(load(str(tmp_path), "plain").triplets) == 0
 
 
-@pytest.mark.parametrize("values, message", [
-    ({"interactions": INTERACTIONS.drop(columns="item_id")}, "interactions: no column 'item_id'"),
-    ({"interactions": INTERACTIONS.assign(timestamp=["a", 1, 2, 3])}, "row 0: timestamp 'a' is no finite number"),
-    ({"interactions": INTERACTIONS.assign(user_id=[1, None, 1, 1])}, "interactions: row 1: user_id is empty"),
-    ({"triplets": TRIPLETS.assign(tail_id="")}, "triplets: row 0: tail_id is empty"),
-    ({"links": pd.DataFrame({"item_id": [1, 1], "entity_id": ["a", "b"]})},
-     "links: row 1: item '1' is linked to a second entity, 'b'"),
-])
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"interactions": INTERACTIONS.drop(columns="item_id")}, "interactions: no column 'item_id'"),
+        ({"interactions": INTERACTIONS.assign(timestamp=["a", 1, 2, 3])}, "row 0: timestamp 'a' is no finite number"),
+        ({"interactions": INTERACTIONS.assign(user_id=[1, None, 1, 1])}, "interactions: row 1: user_id is empty"),
+        ({"triplets": TRIPLETS.assign(tail_id="")}, "triplets: row 0: tail_id is empty"),
+        (
+            {"links": pd.DataFrame({"item_id": [1, 1], "entity_id": ["a", "b"]})},
+            "links: row 1: item '1' is linked to a second entity, 'b'",
+        ),
+    ],
+)
 def test_wrong_frames_are_said_and_write_nothing(tmp_path, values, message):
     with pytest.raises(UserError, match=message):
-        prepare_frames("mine", **{"interactions": INTERACTIONS, "triplets": TRIPLETS, **values},
-                       datasets_dir=str(tmp_path), settings=ALL)
+        prepare_frames(
+            "mine",
+            **{"interactions": INTERACTIONS, "triplets": TRIPLETS, **values},
+            datasets_dir=str(tmp_path),
+            settings=ALL,
+        )
     assert list(tmp_path.iterdir()) == []

@@ -10,8 +10,14 @@ def test_real_counts_and_equal_bytes(ml_100k_dir, command, tmp_path):
     folder = ml_100k_dir / "ml-100k"
     statistics = json.loads((folder / "statistics.json").read_text())
     assert statistics == {
-        "dataset": "ml-100k", "users": 943, "items": 1152, "interactions": 97953, "entities": 1434, "relations": 23,
-        "triplets": 37242, "density": 97953 / (943 * 1152),
+        "dataset": "ml-100k",
+        "users": 943,
+        "items": 1152,
+        "interactions": 97953,
+        "entities": 1434,
+        "relations": 23,
+        "triplets": 37242,
+        "density": 97953 / (943 * 1152),
     }
     assert "MovieLens-100K: research use" in json.loads((folder / "manifest.json").read_text())["licence"]
     again = command("preprocess", "--dataset=ml-100k", f"--datasets_dir={tmp_path}", f"--raw_dir={folder}/raw")

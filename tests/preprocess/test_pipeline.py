@@ -17,7 +17,8 @@ def tables(interactions, triplets=(), links=(), titles=None):
         pd.DataFrame(interactions, columns=["user_id", "item_id", "timestamp"]),
         pd.DataFrame(triplets, columns=["head_id", "relation_id", "tail_id"], dtype=str),
         pd.DataFrame(links, columns=["item_id", "entity_id"], dtype=str),
-        titles, (),
+        titles,
+        (),
     )
 
 
@@ -25,7 +26,7 @@ def sequences(prepared):
     """Each raw user's raw items in order, held-out items at the end."""
     result = {}
     for user, raw in enumerate(prepared.user_ids):
-        items = list(prepared.items[prepared.offsets[user]:prepared.offsets[user + 1]])
+        items = list(prepared.items[prepared.offsets[user] : prepared.offsets[user + 1]])
         items += [item[user] for item in (prepared.valid, prepared.test) if item[user] >= 0]
         result[raw] = [prepared.item_ids[item] for item in items]
     return result
@@ -46,8 +47,11 @@ def test_k_core_keeps_what_it_may(rows, k):
     # It is the largest such part: dropping rows one at a time, in another order, ends at the same rows.
     rest = frame
     while True:
-        bad = [row for row in rest.index if min((rest[column] == rest[column][row]).sum()
-                                                for column in ("user_id", "item_id")) < k]
+        bad = [
+            row
+            for row in rest.index
+            if min((rest[column] == rest[column][row]).sum() for column in ("user_id", "item_id")) < k
+        ]
         if not bad:
             break
         rest = rest.drop(bad[-1])
@@ -83,7 +87,7 @@ def test_what_is_kept_is_dense_frequent_and_accounted_for(rows, k):
     assert set(kept) == set(prepared.item_ids)
     # What is held out is in the training part no more often than it was repeated.
     for user, raw in enumerate(prepared.user_ids):
-        training = prepared.items[prepared.offsets[user]:prepared.offsets[user + 1]]
+        training = prepared.items[prepared.offsets[user] : prepared.offsets[user + 1]]
         held = [prepared.valid[user], prepared.test[user]] if prepared.valid[user] >= 0 else []
         assert len(training) == len(histories[raw]) - len(held)
         assert [prepared.item_ids[item] for item in [*training, *held]] == histories[raw]
@@ -92,9 +96,7 @@ def test_what_is_kept_is_dense_frequent_and_accounted_for(rows, k):
 
 
 def test_leave_one_out_by_hand():
-    offsets, items, valid, test = leave_one_out(
-        np.array([0, 0, 0, 1, 1, 2, 2, 2, 2]), np.arange(9, dtype=np.int32), 3
-    )
+    offsets, items, valid, test = leave_one_out(np.array([0, 0, 0, 1, 1, 2, 2, 2, 2]), np.arange(9, dtype=np.int32), 3)
     assert offsets.tolist() == [0, 1, 3, 5]
     assert items.tolist() == [0, 3, 4, 5, 6]
     assert valid.tolist() == [1, -1, 7]
@@ -107,8 +109,10 @@ def test_nothing_left_names_the_flag():
 
 
 def names(prepared):
-    return [(prepared.entity_ids[head], prepared.relation_ids[relation], prepared.entity_ids[tail])
-            for head, relation, tail in prepared.triplets]
+    return [
+        (prepared.entity_ids[head], prepared.relation_ids[relation], prepared.entity_ids[tail])
+        for head, relation, tail in prepared.triplets
+    ]
 
 
 ROWS = [("a", "p", 1), ("a", "q", 2), ("b", "p", 1)]
@@ -151,8 +155,11 @@ def test_items_come_first_and_unlinked_items_stay():
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.tuples(st.sampled_from("PQ123"), st.sampled_from("rs"), st.sampled_from("PQ123")), max_size=25),
-       st.integers(0, 4), st.integers(0, 4))
+@given(
+    st.lists(st.tuples(st.sampled_from("PQ123"), st.sampled_from("rs"), st.sampled_from("PQ123")), max_size=25),
+    st.integers(0, 4),
+    st.integers(0, 4),
+)
 def test_triplets_are_sorted_unique_and_within_range(triplets, entity_count, relation_count):
     prepared = prepare(tables(ROWS, triplets, LINKS), Settings(0, entity_count, relation_count))
     rows = [tuple(row) for row in prepared.triplets.tolist()]

@@ -46,8 +46,12 @@ def test_amazon(tmp_path, monkeypatch, block_bytes):
     path = tmp_path / amazon_book.FILE
     path.write_bytes(AMAZON)
     rows, report = rows_of(amazon_book.read, path)
-    assert rows == [("A1", "0553092626", 1400000000.0), ("A2", "0553092626", 1400000001.0), ("A4", "NA", 1400000004.0),
-                    ("A5", '"quoted', 1400000005.0)]
+    assert rows == [
+        ("A1", "0553092626", 1400000000.0),
+        ("A2", "0553092626", 1400000001.0),
+        ("A4", "NA", 1400000004.0),
+        ("A5", '"quoted', 1400000005.0),
+    ]
     assert report == {"step": "damaged rows of ratings_Books.csv", "before": 11, "kept": 4, "dropped": 7}
 
 
@@ -86,10 +90,22 @@ def test_lastfm_keeps_the_papers_months(tmp_path):
 
 def test_yelp_dates_of_both_releases(tmp_path):
     path = tmp_path / yelp2018.FILE
-    review = {"review_id": "r", "user_id": "u", "business_id": "b", "stars": 5, "text": "Line one.\nLine two.",
-              "date": "2014-02-13"}
-    lines = [json.dumps(review), json.dumps({**review, "date": "2014-02-13 01:00:01"}), "{", "[]",
-             json.dumps({**review, "date": "13.2.2014"}), json.dumps({**review, "user_id": None})]
+    review = {
+        "review_id": "r",
+        "user_id": "u",
+        "business_id": "b",
+        "stars": 5,
+        "text": "Line one.\nLine two.",
+        "date": "2014-02-13",
+    }
+    lines = [
+        json.dumps(review),
+        json.dumps({**review, "date": "2014-02-13 01:00:01"}),
+        "{",
+        "[]",
+        json.dumps({**review, "date": "13.2.2014"}),
+        json.dumps({**review, "user_id": None}),
+    ]
     path.write_text("\n".join(lines) + "\n")
     rows, report = rows_of(yelp2018.read, path)
     assert rows == [("u", "b", 1392249600.0), ("u", "b", 1392253201.0)]
@@ -99,11 +115,14 @@ def test_yelp_dates_of_both_releases(tmp_path):
 def write_kgat(folder, items=("i0", "i 1"), users=("u0",), graph="0 0 2\n1 1 2\n0 0 3\n", gap=" ", zipped=False):
     """KGAT's files: items are entities 0 …, then m.10 and one with a space in its name."""
     entities = [f"m.0{number}" for number in range(len(items))] + ["m.10", "name with spaces"]
-    (folder / "item_list.txt").write_text("org_id remap_id freebase_id\n" + "".join(
-        f"{item}{gap}{number} m.0{number}\n" for number, item in enumerate(items)))
+    (folder / "item_list.txt").write_text(
+        "org_id remap_id freebase_id\n"
+        + "".join(f"{item}{gap}{number} m.0{number}\n" for number, item in enumerate(items))
+    )
     for name, ids in (("user", users), ("entity", entities), ("relation", ["film.genre", "has a space"])):
-        (folder / f"{name}_list.txt").write_text("org_id remap_id\n" + "".join(
-            f"{one} {number}\n" for number, one in enumerate(ids)))
+        (folder / f"{name}_list.txt").write_text(
+            "org_id remap_id\n" + "".join(f"{one} {number}\n" for number, one in enumerate(ids))
+        )
     if zipped:
         with zipfile.ZipFile(folder / "kg_final.txt.zip", "w") as archive:
             archive.writestr("__MACOSX/kg_final.txt.other", "no")
@@ -118,7 +137,10 @@ def test_kgat(tmp_path, zipped):
     read = kgat.read(str(tmp_path))
     assert (read.users, read.items) == ({"u0"}, {"i0", "i 1"})
     assert read.triplets.to_numpy().tolist() == [
-        ["m.00", "film.genre", "m.10"], ["m.01", "has a space", "m.10"], ["m.00", "film.genre", "name with spaces"]]
+        ["m.00", "film.genre", "m.10"],
+        ["m.01", "has a space", "m.10"],
+        ["m.00", "film.genre", "name with spaces"],
+    ]
     assert read.links.to_numpy().tolist() == [["i0", "m.00"], ["i 1", "m.01"]]
 
 
@@ -128,17 +150,26 @@ def test_yelps_missing_space(tmp_path):
     assert list(kgat.read(str(tmp_path)).links["item_id"]) == items
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda folder: (folder / "user_list.txt").unlink(), "user_list.txt: no such file; --kgat_dir must hold"),
-    (lambda folder: (folder / "kg_final.txt").unlink(), "kg_final.txt: no such file, and no kg_final.txt.zip"),
-    (lambda folder: (folder / "kg_final.txt").write_text("0 0 2\n0 7 2\n"), "line 2: relation 7 is not in .*has 2"),
-    (lambda folder: (folder / "kg_final.txt").write_text("0 0 9\n"), "line 1: entity 9 is not in .*has 4"),
-    (lambda folder: (folder / "kg_final.txt").write_text("0 0 x\n"), "not three integers"),
-    (lambda folder: (folder / "kg_final.txt").write_text("0 0\n"), "not three integers"),
-    (lambda folder: (folder / "kg_final.txt").write_text("0 0 -2\n"), "not three integers from 0"),
-    (lambda folder: (folder / "entity_list.txt").write_text("org_id remap_id\na 0\nb 2\n"), "not 0 to 1, each once"),
-    (lambda folder: (folder / "user_list.txt").write_text("org_id remap_id\nu0\n"), "line 2: 'u0' is not an id and a"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda folder: (folder / "user_list.txt").unlink(), "user_list.txt: no such file; --kgat_dir must hold"),
+        (lambda folder: (folder / "kg_final.txt").unlink(), "kg_final.txt: no such file, and no kg_final.txt.zip"),
+        (lambda folder: (folder / "kg_final.txt").write_text("0 0 2\n0 7 2\n"), "line 2: relation 7 is not in .*has 2"),
+        (lambda folder: (folder / "kg_final.txt").write_text("0 0 9\n"), "line 1: entity 9 is not in .*has 4"),
+        (lambda folder: (folder / "kg_final.txt").write_text("0 0 x\n"), "not three integers"),
+        (lambda folder: (folder / "kg_final.txt").write_text("0 0\n"), "not three integers"),
+        (lambda folder: (folder / "kg_final.txt").write_text("0 0 -2\n"), "not three integers from 0"),
+        (
+            lambda folder: (folder / "entity_list.txt").write_text("org_id remap_id\na 0\nb 2\n"),
+            "not 0 to 1, each once",
+        ),
+        (
+            lambda folder: (folder / "user_list.txt").write_text("org_id remap_id\nu0\n"),
+            "line 2: 'u0' is not an id and a",
+        ),
+    ],
+)
 def test_kgat_says_what_is_wrong(tmp_path, change, message):
     write_kgat(tmp_path)
     change(tmp_path)
@@ -165,13 +196,23 @@ def test_kb4rec(tmp_path):
 
 
 NS = "http://rdf.freebase.com/ns/"
-STATEMENTS = [("m.1", "r.a", "m.2"), ("m.2", "r.b", "m.3"), ("m.3", "r.b", "m.4"), ("g.9", "r.c", "m.1"),
-              ("m.8", "r", "m.7")]
+STATEMENTS = [
+    ("m.1", "r.a", "m.2"),
+    ("m.2", "r.b", "m.3"),
+    ("m.3", "r.b", "m.4"),
+    ("g.9", "r.c", "m.1"),
+    ("m.8", "r", "m.7"),
+]
 
 
 def write_dump(folder):
-    other = [f'<{NS}m.1>\t<{NS}type.object.name>\t"A name"@en\t.', f"<{NS}m.1>\t<{NS}r.n>\t\"3\"^^<int>\t.",
-             f"<{NS}m.1>\t<http://www.w3.org/type>\t<{NS}m.2>\t.", "", f"<{NS}m.1>\t<{NS}r.d>\t<http://else/m.2>\t."]
+    other = [
+        f'<{NS}m.1>\t<{NS}type.object.name>\t"A name"@en\t.',
+        f'<{NS}m.1>\t<{NS}r.n>\t"3"^^<int>\t.',
+        f"<{NS}m.1>\t<http://www.w3.org/type>\t<{NS}m.2>\t.",
+        "",
+        f"<{NS}m.1>\t<{NS}r.d>\t<http://else/m.2>\t.",
+    ]
     lines = [f"<{NS}{head}>\t<{NS}{relation}>\t<{NS}{tail}>\t." for head, relation, tail in STATEMENTS]
     with gzip.open(folder / freebase.DUMP, "wt") as file:
         file.write("\n".join([*other, *lines]) + "\n")
@@ -215,7 +256,7 @@ def test_the_streamed_core_is_the_core(rows, k, block):
     frame = frame.astype({"user_id": object, "item_id": object, "timestamp": int})
 
     def read(report):
-        pieces = (frame[at:at + block] for at in range(0, len(frame), block))
+        pieces = (frame[at : at + block] for at in range(0, len(frame), block))
         return filtered(pieces, lambda piece: piece["timestamp"] < 9, "early", report)
 
     report = []
@@ -230,8 +271,9 @@ def test_the_streamed_core_is_the_core(rows, k, block):
 
 def test_without_kgat_the_links_and_freebase_make_the_graph(tmp_path):
     write_dump(tmp_path)
-    (tmp_path / amazon_book.FILE).write_text("".join(
-        f"A{user},{item},5.0,{user}\n" for user in range(3) for item in ("01", "02", "03")[:user + 1]))
+    (tmp_path / amazon_book.FILE).write_text(
+        "".join(f"A{user},{item},5.0,{user}\n" for user in range(3) for item in ("01", "02", "03")[: user + 1])
+    )
     (tmp_path / amazon_book.LINKS).write_text("01\tm.1\n03\tm.8\n99\tm.8\n")
     tables = amazon_book.load("amazon-book", str(tmp_path), Options(min_interactions=2))
     assert list(tables.interactions["item_id"]) == ["01", "02"] * 2

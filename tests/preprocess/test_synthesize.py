@@ -15,8 +15,13 @@ def made(request, command, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     done = command("preprocess.synthesize", f"--like={request.param}", "--scale=0.003", f"--raw_dir={folder}/raw")
     assert done.returncode == 0, done.stderr
-    done = command("preprocess", f"--dataset={request.param}", f"--raw_dir={folder}/raw", f"--kgat_dir={folder}/raw",
-                   f"--datasets_dir={folder}/out")
+    done = command(
+        "preprocess",
+        f"--dataset={request.param}",
+        f"--raw_dir={folder}/raw",
+        f"--kgat_dir={folder}/raw",
+        f"--datasets_dir={folder}/out",
+    )
     assert done.returncode == 0, done.stderr
     return request.param, folder, done.stdout
 
@@ -73,7 +78,12 @@ def test_the_same_seed_gives_the_same_bytes(made, command, tmp_path):
     assert done.returncode == 0
     for path in sorted(tmp_path.iterdir()):
         assert files.sha256(path) == files.sha256(folder / "raw" / path.name), path.name
-    command("preprocess", f"--dataset={name}", f"--raw_dir={tmp_path}", f"--kgat_dir={tmp_path}",
-            f"--datasets_dir={tmp_path}/out")
+    command(
+        "preprocess",
+        f"--dataset={name}",
+        f"--raw_dir={tmp_path}",
+        f"--kgat_dir={tmp_path}",
+        f"--datasets_dir={tmp_path}/out",
+    )
     for path in (folder / "out" / name).iterdir():
         assert files.sha256(path) == files.sha256(tmp_path / "out" / name / path.name), path.name

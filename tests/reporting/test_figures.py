@@ -8,8 +8,11 @@ HISTORY = [{"step": step, "loss": 5 / step, "valid": {"sampled": {"NDCG@10": ste
 MADE = {
     "groups": lambda: figures.user_groups(["≤ 5", "> 5"], [0.75, 0.25], {"KATRec": [0.1, 0.3], "SASRec": [0.2, 0.2]}),
     "attention": lambda: figures.average_attention(
-        {"KATRec": np.where(np.arange(15) > 9, 0.2, np.nan) + np.zeros((2, 2, 15, 15)),
-         "BERT4Rec": np.ones((2, 2, 15, 15)) / 15}),
+        {
+            "KATRec": np.where(np.arange(15) > 9, 0.2, np.nan) + np.zeros((2, 2, 15, 15)),
+            "BERT4Rec": np.ones((2, 2, 15, 15)) / 15,
+        }
+    ),
     "user": lambda: figures.one_user(["1", "2"], np.ones((2, 2)) / 3, {"KATRec": np.array([0.3, 0.7])}),
     "curves": lambda: figures.curves({"KATRec": HISTORY, "SASRec": HISTORY}),
 }

@@ -13,8 +13,13 @@ def finished(ranks, seed=1):
     """A run whose test users have these ranks under both protocols."""
     ranks = np.array(ranks)
     values = metrics(ranks)
-    return Finished("", {}, {"seed": seed, "test": {"sampled": values, "full": values}}, [],
-                    {"users": np.arange(len(ranks)), "sampled": ranks, "full": ranks})
+    return Finished(
+        "",
+        {},
+        {"seed": seed, "test": {"sampled": values, "full": values}},
+        [],
+        {"users": np.arange(len(ranks)), "sampled": ranks, "full": ranks},
+    )
 
 
 RUNS = {
@@ -36,8 +41,10 @@ def test_table_2_by_hand():
     # SASRec: 1/4 and 0; KATRec: 1/4 and 1/4.
     assert row[1:4] == [Cell("0.0000 ± 0.0000"), Cell("0.1250 ± 0.1768", "second"), Cell("0.2500 ± 0.0000", "best")]
     assert row[4] == "+100.00% (SASRec)"
-    left, right = (np.mean([per_user(run.ranks["sampled"], "NDCG@5") for run in RUNS[model]], axis=0)
-                   for model in ("katrec", "sasrec"))
+    left, right = (
+        np.mean([per_user(run.ranks["sampled"], "NDCG@5") for run in RUNS[model]], axis=0)
+        for model in ("katrec", "sasrec")
+    )
     assert row_of(sampled, "NDCG@5")[5] == f"{stats.ttest_rel(left, right).pvalue:.3f}"
     assert row_of(sampled, "Hit@10")[5] == "1"
 
@@ -53,7 +60,8 @@ def test_table_3_compares_variants_with_katrec():
 
 def test_open_choices_have_a_table_of_their_own():
     paper_variants, _, *open_choices = tables.table3(
-        {"none": RUNS["katrec"], "concat": RUNS["sasrec"], "own_table": RUNS["bprmf"]}, 100)
+        {"none": RUNS["katrec"], "concat": RUNS["sasrec"], "own_table": RUNS["bprmf"]}, 100
+    )
     assert paper_variants.header == ["metric", "KATRec", "Concat"]
     assert [table.header for table in open_choices] == [["metric", "KATRec", "V* of its own"]] * 2
 
@@ -65,17 +73,31 @@ def test_one_model_and_one_seed_have_no_comparison():
 
 
 def test_table_1_shows_the_papers_row():
-    statistics = {"dataset": "yelp2018", "users": 1, "items": 2, "interactions": 3, "entities": 4, "relations": 5,
-                  "triplets": 6000, "density": 0.5}
+    statistics = {
+        "dataset": "yelp2018",
+        "users": 1,
+        "items": 2,
+        "interactions": 3,
+        "entities": 4,
+        "relations": 5,
+        "triplets": 6000,
+        "density": 0.5,
+    }
     table = tables.table1(statistics)
-    assert table.rows == [["yelp2018", "1", "2", "3", "4", "5", "6,000", "50.000%"],
-                          ["the paper's", "45,919", "45,538", "1,185,068", "90,961", "42", "1,853,704", "0.057%"]]
+    assert table.rows == [
+        ["yelp2018", "1", "2", "3", "4", "5", "6,000", "50.000%"],
+        ["the paper's", "45,919", "45,538", "1,185,068", "90,961", "42", "1,853,704", "0.057%"],
+    ]
 
 
-@pytest.mark.parametrize("dataset, expected", [
-    ("amazon-book", [8.33, 6.91, 6.2, 5.94, 4.6, 6.64]), ("yelp2018", [6.17, 4.15, 3.6, 3.08, 2.2, 4.21]),
-    ("lastfm", [2.36, -.51, -.24, -2.06, -1.15, .26]),
-])
+@pytest.mark.parametrize(
+    "dataset, expected",
+    [
+        ("amazon-book", [8.33, 6.91, 6.2, 5.94, 4.6, 6.64]),
+        ("yelp2018", [6.17, 4.15, 3.6, 3.08, 2.2, 4.21]),
+        ("lastfm", [2.36, -0.51, -0.24, -2.06, -1.15, 0.26]),
+    ],
+)
 def test_the_papers_numbers_give_the_papers_improvements(dataset, expected):
     columns = paper.TABLE_2[dataset]
     for metric, improvement in zip(columns["katrec"], expected):

@@ -9,9 +9,13 @@ from katrec.serving.served import Served
 from katrec_common import files
 
 VARIANTS = {
-    "katrec": {"model": "katrec"}, "explicit users": {"model": "katrec", "user_modeling": True},
-    "bert4rec": {"model": "bert4rec"}, "sasrec": {"model": "sasrec"}, "gru4rec": {"model": "gru4rec"},
-    "gru4rec++": {"model": "gru4rec++"}, "bprmf": {"model": "bprmf"},
+    "katrec": {"model": "katrec"},
+    "explicit users": {"model": "katrec", "user_modeling": True},
+    "bert4rec": {"model": "bert4rec"},
+    "sasrec": {"model": "sasrec"},
+    "gru4rec": {"model": "gru4rec"},
+    "gru4rec++": {"model": "gru4rec++"},
+    "bprmf": {"model": "bprmf"},
 }
 
 
@@ -30,8 +34,13 @@ def exported(datasets_dir, tiny_dataset, tmp_path_factory):
             model.refresh_attention()
             folder = datasets_dir / "tiny"
             ids = [files.read_column(folder / f"{kind}s.tsv", f"{kind}_id") for kind in ("item", "user")]
-            metadata = {"dataset": "tiny", "model": config.model, "items": 24, "max_k": 20,
-                        "data": tiny_dataset.checksums}
+            metadata = {
+                "dataset": "tiny",
+                "model": config.model,
+                "items": 24,
+                "max_k": 20,
+                "data": tiny_dataset.checksums,
+            }
             served = Served(model, *ids, np.bincount(tiny_dataset.items, minlength=24), 20, metadata)
             path = tmp_path_factory.mktemp("exported") / "model"
             write(served, str(path), metadata, folder / "items.tsv")

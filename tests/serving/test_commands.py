@@ -47,12 +47,19 @@ def test_a_history_in_all_formats(folder, command, datasets_dir):
 
 
 def test_a_drawing(folder, command, datasets_dir, tmp_path):
-    done = recommend(command, folder, "--history=i1,i5", "--explain", f"--datasets_dir={datasets_dir}",
-                     f"--drawing={tmp_path}/paths.png")
+    done = recommend(
+        command,
+        folder,
+        "--history=i1,i5",
+        "--explain",
+        f"--datasets_dir={datasets_dir}",
+        f"--drawing={tmp_path}/paths.png",
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "paths.png").read_bytes()[1:4] == b"PNG"
-    done = recommend(command, folder, "--history=i1,i5", "--explain", f"--datasets_dir={tmp_path}",
-                     f"--drawing={tmp_path}/none.png")
+    done = recommend(
+        command, folder, "--history=i1,i5", "--explain", f"--datasets_dir={tmp_path}", f"--drawing={tmp_path}/none.png"
+    )
     assert fails(done, 1, "nothing to draw; no paths: they need the prepared data set tiny")
     assert not (tmp_path / "none.png").exists()
 
@@ -79,16 +86,19 @@ def test_a_file_names_its_users(exported, load_once, make_config, command, tmp_p
     assert given == [items[0][0] for items in expected] and len(set(given)) > 1
 
 
-@pytest.mark.parametrize("arguments, status, message", [
-    ([], 2, "--history or --input is needed"),
-    (["--history=i1", "--input=x"], 2, "and not both"),
-    (["--history=i1", "--k=16"], 2, "--k=16: this model was exported for at most 15"),
-    (["--history=i1", "--k=0"], 2, "k"),
-    (["--history=i1", "--user=u1"], 2, "does not know users"),
-    (["--history=i1", "--drawing=x.png"], 2, "goes with --explain"),
-    (["--history=i1", "--explain", "--drawing=x.gif"], 2, "must end with .png or .svg"),
-    (["--input=/nowhere"], 1, "/nowhere: cannot be read"),
-])
+@pytest.mark.parametrize(
+    "arguments, status, message",
+    [
+        ([], 2, "--history or --input is needed"),
+        (["--history=i1", "--input=x"], 2, "and not both"),
+        (["--history=i1", "--k=16"], 2, "--k=16: this model was exported for at most 15"),
+        (["--history=i1", "--k=0"], 2, "k"),
+        (["--history=i1", "--user=u1"], 2, "does not know users"),
+        (["--history=i1", "--drawing=x.png"], 2, "goes with --explain"),
+        (["--history=i1", "--explain", "--drawing=x.gif"], 2, "must end with .png or .svg"),
+        (["--input=/nowhere"], 1, "/nowhere: cannot be read"),
+    ],
+)
 def test_recommend_refuses(folder, command, arguments, status, message):
     assert fails(recommend(command, folder, *arguments), status, message)
 
@@ -101,17 +111,24 @@ def test_wrong_input_leaves_the_output_alone(folder, command, tmp_path):
     assert (tmp_path / "out.csv").read_text() == "from before"
 
 
-@pytest.mark.parametrize("arguments, status, message", [
-    (["--saved_model=x"], 2, "--output_dir is needed"),
-    (["--output_dir=/nowhere", "--saved_model=x"], 1, "not a run directory"),
-    (["--output_dir=/nowhere", f"--saved_model={ROOT}"], 2, "exists; remove it"),
-])
+@pytest.mark.parametrize(
+    "arguments, status, message",
+    [
+        (["--saved_model=x"], 2, "--output_dir is needed"),
+        (["--output_dir=/nowhere", "--saved_model=x"], 1, "not a run directory"),
+        (["--output_dir=/nowhere", f"--saved_model={ROOT}"], 2, "exists; remove it"),
+    ],
+)
 def test_export_refuses(command, arguments, status, message):
     assert fails(command("katrec.export", *arguments), status, message)
 
 
 def test_the_example_runs_as_it_is(folder):
-    done = subprocess.run([sys.executable, ROOT / "examples" / "serve.py", folder / "model", "i1", "i5"],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "serve.py", folder / "model", "i1", "i5"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 10

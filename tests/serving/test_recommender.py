@@ -56,14 +56,17 @@ def test_similar_items_are_by_cosine(recommender, exported, make_config):
     assert cosine == pytest.approx(one @ other / np.linalg.norm(one) / np.linalg.norm(other), rel=1e-3)
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda model: model.recommend([["i1"]], 0), "k is 0, it must be from 1 to 20"),
-    (lambda model: model.recommend([["i1"]], 21), "k is 21"),
-    (lambda model: model.recommend("i1"), "not the text 'i'"),
-    (lambda model: model.recommend(pd.DataFrame({"user": []})), "no column 'item'"),
-    (lambda model: model.similar_items("none"), "item 'none' is not known"),
-    (lambda model: model.similar_items("i1", 24), "k is 24, it must be from 1 to 23"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda model: model.recommend([["i1"]], 0), "k is 0, it must be from 1 to 20"),
+        (lambda model: model.recommend([["i1"]], 21), "k is 21"),
+        (lambda model: model.recommend("i1"), "not the text 'i'"),
+        (lambda model: model.recommend(pd.DataFrame({"user": []})), "no column 'item'"),
+        (lambda model: model.similar_items("none"), "item 'none' is not known"),
+        (lambda model: model.similar_items("i1", 24), "k is 24, it must be from 1 to 23"),
+    ],
+)
 def test_wrong_calls_are_said(recommender, call, message):
     with pytest.raises(ValueError, match=message):
         call(recommender)
@@ -89,8 +92,11 @@ def all_paths(graph, weights, num_entities, item, goals):
             if len({item, first[2], second[2]}) == 3:
                 if second[2] in goals:
                     found.append((first, second))
-                found += [(first, second, third) for third in out.get(second[2], [])
-                          if third[2] in goals and len({item, first[2], second[2], third[2]}) == 4]
+                found += [
+                    (first, second, third)
+                    for third in out.get(second[2], [])
+                    if third[2] in goals and len({item, first[2], second[2], third[2]}) == 4
+                ]
     return sorted(found, key=lambda path: -np.prod([edge[3] for edge in path]))
 
 
@@ -102,7 +108,8 @@ def test_paths_are_the_strongest(tiny_dataset, generator):
         expected = all_paths(graph, weights, tiny_dataset.num_entities, item, set(history) - {item})[:6]
         found = finder.find(item, history, 6)
         assert [[(step.relation, step.node) for step in path.steps] for path in found] == [
-            [(edge[1], edge[2]) for edge in path] for path in expected]
+            [(edge[1], edge[2]) for edge in path] for path in expected
+        ]
         for path, edges in zip(found, expected):
             assert path.weight == pytest.approx(np.prod([edge[3] for edge in edges]))
 

@@ -31,12 +31,14 @@ def users_of(signature, count):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_test_user_gets_the_models_scores_and_ranks(exported, load_once, make_config, tiny_dataset, datasets_dir,
-                                                          variant):
+def test_every_test_user_gets_the_models_scores_and_ranks(
+    exported, load_once, make_config, tiny_dataset, datasets_dir, variant
+):
     model, path = exported(variant, make_config)
     signatures = load_once(path)[0].signatures
-    items, users = (np.array(files.read_column(datasets_dir / "tiny" / f"{kind}s.tsv", f"{kind}_id"))
-                    for kind in ("item", "user"))
+    items, users = (
+        np.array(files.read_column(datasets_dir / "tiny" / f"{kind}s.tsv", f"{kind}_id")) for kind in ("item", "user")
+    )
     offsets, numbers = tiny_dataset.histories("test")
     inputs = {"history": padded([items[numbers[start:end]] for start, end in zip(offsets, offsets[1:])])}
     if "user" in signatures["rank"].structured_input_signature[1]:
@@ -46,7 +48,7 @@ def test_every_test_user_gets_the_models_scores_and_ranks(exported, load_once, m
     candidates = tf.constant(np.tile(items, (40, 1)))
     scores = signatures["recommend_from"](candidates=candidates, **inputs)["scores"].numpy()
     for user in range(0, 40, 7):
-        history = numbers[offsets[user]:offsets[user + 1]][-model.history_length or None:][None]
+        history = numbers[offsets[user] : offsets[user + 1]][-model.history_length or None :][None]
         expected = model((tf.constant(history), tf.constant([user]))).numpy()[0]
         np.testing.assert_allclose(scores[user], expected, rtol=1e-4, atol=1e-4)
     vectors, table = signatures["encode"](**inputs)["vectors"], signatures["item_table"]()
@@ -95,13 +97,14 @@ def test_recommendations_are_new_distinct_and_sorted(exported, load_once, make_c
     turned = signature(history=padded(histories[::-1]), k=tf.constant(k), **users_of(signature, len(histories)))
     np.testing.assert_allclose(turned["scores"].numpy()[::-1], given["scores"], rtol=1e-3, atol=1e-4)
     known = {f"i{number}" for number in range(24)}
-    for history, items, scores, unknown in zip(histories, given["items"].numpy().astype(str), given["scores"].numpy(),
-                                               given["unknown"].numpy()):
+    for history, items, scores, unknown in zip(
+        histories, given["items"].numpy().astype(str), given["scores"].numpy(), given["unknown"].numpy()
+    ):
         recommended = [item for item in items if item]
         assert len(recommended) == min(k, 24 - len(known & set(history)))
         assert len(set(recommended)) == len(recommended)
         assert set(recommended) <= known - set(history)
-        assert (np.diff(scores[:len(recommended)]) <= 0).all() and np.isneginf(scores[len(recommended):]).all()
+        assert (np.diff(scores[: len(recommended)]) <= 0).all() and np.isneginf(scores[len(recommended) :]).all()
         assert unknown == sum(item != "" and item not in known for item in history)
         alone = signature(history=tf.constant([["", *history]]), k=tf.constant(k), **users_of(signature, 1))
         np.testing.assert_allclose(alone["scores"].numpy()[0], scores, rtol=1e-3, atol=1e-4)
@@ -113,26 +116,32 @@ def test_an_empty_history_gets_what_is_popular(exported, load_once, make_config,
     np.testing.assert_array_equal(scores, np.sort(np.bincount(tiny_dataset.items, minlength=24))[::-1][:10])
 
 
-@pytest.mark.parametrize("inputs, message", [
-    ({"history": tf.constant([["i1"]]), "k": tf.constant(0)}, "k must be from 1 to 20"),
-    ({"history": tf.constant([["i1"]]), "k": tf.constant(21)}, "k must be from 1 to 20"),
-    ({"history": tf.constant([["i1"]]), "k": tf.constant(3.0)}, "expected to be a int32 tensor but is a float"),
-    ({"history": tf.constant(["i1"]), "k": tf.constant(3)}, "is not compatible with expected shape"),
-    ({"history": tf.constant([[1, 2]]), "k": tf.constant(3)}, "expected to be a string tensor but is a int32"),
-    ({"history": tf.constant([["i1"]])}, "k"),
-])
+@pytest.mark.parametrize(
+    "inputs, message",
+    [
+        ({"history": tf.constant([["i1"]]), "k": tf.constant(0)}, "k must be from 1 to 20"),
+        ({"history": tf.constant([["i1"]]), "k": tf.constant(21)}, "k must be from 1 to 20"),
+        ({"history": tf.constant([["i1"]]), "k": tf.constant(3.0)}, "expected to be a int32 tensor but is a float"),
+        ({"history": tf.constant(["i1"]), "k": tf.constant(3)}, "is not compatible with expected shape"),
+        ({"history": tf.constant([[1, 2]]), "k": tf.constant(3)}, "expected to be a string tensor but is a int32"),
+        ({"history": tf.constant([["i1"]])}, "k"),
+    ],
+)
 def test_malformed_requests_are_refused(exported, load_once, make_config, inputs, message):
     signature = load_once(exported("katrec", make_config)[1])[0].signatures["recommend"]
     with pytest.raises((tf.errors.InvalidArgumentError, TypeError, ValueError), match=message):
         signature(**inputs)
 
 
-@pytest.mark.parametrize("name, inputs, message", [
-    ("serving_default", {"user": tf.constant(["u1", "u2"])}, "each history needs one user"),
-    ("serving_default", {"user": tf.zeros([0], tf.string)}, "each history needs one user"),
-    ("rank", {"user": tf.constant(["u1"]), "item": tf.constant(["i1", "i2"])}, "."),
-    ("recommend_from", {"user": tf.constant(["u1"]), "candidates": tf.constant([["i1"], ["i2"]])}, "."),
-])
+@pytest.mark.parametrize(
+    "name, inputs, message",
+    [
+        ("serving_default", {"user": tf.constant(["u1", "u2"])}, "each history needs one user"),
+        ("serving_default", {"user": tf.zeros([0], tf.string)}, "each history needs one user"),
+        ("rank", {"user": tf.constant(["u1"]), "item": tf.constant(["i1", "i2"])}, "."),
+        ("recommend_from", {"user": tf.constant(["u1"]), "candidates": tf.constant([["i1"], ["i2"]])}, "."),
+    ],
+)
 def test_inputs_of_unequal_batches_are_refused(exported, load_once, make_config, name, inputs, message):
     signature = load_once(exported("explicit users", make_config)[1])[0].signatures[name]
     with pytest.raises((tf.errors.InvalidArgumentError, ValueError), match=message):
@@ -168,8 +177,9 @@ assert not [name for name in sys.modules if name.startswith("katrec")]
 @pytest.mark.parametrize("variant", ["katrec", "gru4rec"])
 def test_tensorflow_alone_is_enough(exported, load_once, make_config, tmp_path, variant):
     path = exported(variant, make_config)[1]
-    done = subprocess.run([sys.executable, "-c", ALONE, str(path)], cwd=tmp_path, capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(path)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == load_once(path)[1].recommend([["i1", "i2"]], 1)[0][0][0]
     assert not list(path.rglob("*.pkl")) and (path / "assets.extra" / "metadata.json").exists()

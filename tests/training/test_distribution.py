@@ -43,10 +43,16 @@ def workers(arguments, folder):
     for index in range(2):
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         with open(folder / str(index), "w") as errors:
-            processes.append(subprocess.Popen(
-                [sys.executable, "-m", "katrec.train", *arguments, "--distribution=multi_worker"], cwd=ROOT,
-                env={**os.environ, "TF_CONFIG": json.dumps(config)}, stdout=subprocess.PIPE, stderr=errors, text=True,
-            ))
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "katrec.train", *arguments, "--distribution=multi_worker"],
+                    cwd=ROOT,
+                    env={**os.environ, "TF_CONFIG": json.dumps(config)},
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                )
+            )
     try:
         yield processes
     finally:
@@ -104,11 +110,21 @@ def test_a_lost_worker_stops_the_run_and_both_go_on_later(settings, tmp_path):
         assert int(re.search(r"\d+", started).group()) >= reached
 
 
-@pytest.mark.parametrize("config", [
-    "", "{", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
-])
+@pytest.mark.parametrize(
+    "config",
+    [
+        "",
+        "{",
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+    ],
+)
 def test_a_wrong_cluster_is_said(command, settings, tmp_path, config):
-    done = command("katrec.train", *settings, f"--output_dir={tmp_path}", "--distribution=multi_worker",
-                   env={**os.environ, "TF_CONFIG": config})
+    done = command(
+        "katrec.train",
+        *settings,
+        f"--output_dir={tmp_path}",
+        "--distribution=multi_worker",
+        env={**os.environ, "TF_CONFIG": config},
+    )
     assert done.returncode == 2
     assert "TF_CONFIG must hold JSON" in done.stderr and "Traceback" not in done.stderr

@@ -30,10 +30,15 @@ def without_gpu_kernel(function):
         if node.op in functions:
             continue
         # A kernel registered for DEFAULT runs on every device.
-        fits = [kernel for kernel in kernels.get_registered_kernels_for_op(node.op).kernel
-                if kernel.device_type in ("GPU", "DEFAULT") and all(
-                    node.attr[constraint.name].type in constraint.allowed_values.list.type
-                    for constraint in kernel.constraint)]
+        fits = [
+            kernel
+            for kernel in kernels.get_registered_kernels_for_op(node.op).kernel
+            if kernel.device_type in ("GPU", "DEFAULT")
+            and all(
+                node.attr[constraint.name].type in constraint.allowed_values.list.type
+                for constraint in kernel.constraint
+            )
+        ]
         if not fits:
             missing.add((node.op, *(str(attr.type) for attr in node.attr.values() if attr.HasField("type"))))
     return missing
@@ -47,11 +52,20 @@ pytestmark = pytest.mark.skipif(not gpu_build(), reason="this TensorFlow was bui
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("values", [
-    {"model": "bert4rec"}, {"model": "katrec"}, {"model": "katrec", "attention": "differentiable"}, {"model": "sasrec"},
-    {"model": "sasrec", "sasrec_loss": "cross_entropy"}, {"model": "gru4rec"}, {"model": "gru4rec++"},
-    {"model": "bprmf"},
-], ids=["bert4rec", "refreshed", "differentiable", "sasrec", "sasrec softmax", "gru4rec", "gru4rec++", "bprmf"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model": "bert4rec"},
+        {"model": "katrec"},
+        {"model": "katrec", "attention": "differentiable"},
+        {"model": "sasrec"},
+        {"model": "sasrec", "sasrec_loss": "cross_entropy"},
+        {"model": "gru4rec"},
+        {"model": "gru4rec++"},
+        {"model": "bprmf"},
+    ],
+    ids=["bert4rec", "refreshed", "differentiable", "sasrec", "sasrec softmax", "gru4rec", "gru4rec++", "bprmf"],
+)
 def test_training(tiny_dataset, make_config, monkeypatch, policy, values):
     monkeypatch.setattr(precision, "policy", lambda mixed: tf.keras.mixed_precision.Policy(policy))
     config = make_config(**values)

@@ -38,7 +38,7 @@ def expected(weight_decay, count=15):
         gradient = 2 * (w - 0.5)
         w = w - rate * decay * w
         m = BETA_1 * m + (1 - BETA_1) * gradient
-        v = BETA_2 * v + (1 - BETA_2) * gradient ** 2
+        v = BETA_2 * v + (1 - BETA_2) * gradient**2
         correction = np.sqrt(1 - BETA_2 ** (step + 1)) / (1 - BETA_1 ** (step + 1))
         w = w - rate * correction * m / (np.sqrt(v) + EPSILON)
         values.append(w)

@@ -11,8 +11,9 @@ from katrec_common.command_line import UserError
 
 @pytest.fixture
 def pretrained(tiny_dataset, make_config):
-    config = make_config(model="katrec", pretrain_epochs=40, pretrain_kg_epochs=40, pretrain_batch_size=64,
-                         learning_rate=0.01)
+    config = make_config(
+        model="katrec", pretrain_epochs=40, pretrain_kg_epochs=40, pretrain_batch_size=64, learning_rate=0.01
+    )
     model, graph = build(config, tiny_dataset)
     before = model.nodes.numpy(), model.attention_weights.numpy()
     pretraining.pretrain(model, tiny_dataset, graph, config, tf.distribute.get_strategy(), silent=True)
@@ -24,11 +25,13 @@ def test_items_and_users_are_bpr_mfs(pretrained, tiny_dataset):
     items, users = pretraining._matrix_factorization(tiny_dataset, config, tf.distribute.get_strategy(), silent=True)
     nodes = model.nodes.numpy()
     np.testing.assert_array_equal(nodes[:24], items)
-    np.testing.assert_array_equal(nodes[model.num_entities:], users)
+    np.testing.assert_array_equal(nodes[model.num_entities :], users)
     # They know whom they belong to: an item of the history scores above one outside.
     scores = users.numpy() @ items.numpy().T
-    own = [scores[user, tiny_dataset.items[tiny_dataset.offsets[user]:tiny_dataset.offsets[user + 1]]].mean()
-           for user in range(tiny_dataset.num_users)]
+    own = [
+        scores[user, tiny_dataset.items[tiny_dataset.offsets[user] : tiny_dataset.offsets[user + 1]]].mean()
+        for user in range(tiny_dataset.num_users)
+    ]
     assert np.mean(own) > scores.mean() + 0.5
     entities = slice(24, model.num_entities)
     assert np.abs(nodes[entities] - before[0][entities]).min(axis=1).max() > 1e-3
@@ -42,18 +45,29 @@ def test_transr_ranks_triplets(pretrained, tiny_dataset, make_config, generator)
     assert float(model.triplet_loss(triplets)[1]) < 0.8 * float(new.triplet_loss(triplets)[1])
 
 
-@pytest.mark.parametrize("values, expected", [
-    ({"model": "katrec"}, True), ({"model": "bert4rec"}, False),
-    ({"model": "katrec", "pretrained_embeddings": False}, False),
-    ({"model": "katrec", "ablation": "no_pretrain"}, False),
-])
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        ({"model": "katrec"}, True),
+        ({"model": "bert4rec"}, False),
+        ({"model": "katrec", "pretrained_embeddings": False}, False),
+        ({"model": "katrec", "ablation": "no_pretrain"}, False),
+    ],
+)
 def test_who_is_pretrained(make_config, values, expected):
     assert pretraining.wanted(make_config(**values)) == expected
 
 
 def test_a_run_begins_with_the_pretrained_values(pretrained, tiny_dataset, make_config, tmp_path):
-    config = make_config(model="katrec", pretrain_epochs=40, pretrain_kg_epochs=40, pretrain_batch_size=64,
-                         learning_rate=0.01, train_steps=1, output_dir=tmp_path)
+    config = make_config(
+        model="katrec",
+        pretrain_epochs=40,
+        pretrain_kg_epochs=40,
+        pretrain_batch_size=64,
+        learning_rate=0.01,
+        train_steps=1,
+        output_dir=tmp_path,
+    )
     trainer = Trainer(config, tiny_dataset)
     trainer._pretrain()
     np.testing.assert_array_equal(trainer.model.nodes, pretrained[0].nodes)
@@ -85,13 +99,26 @@ def test_kept_embeddings_are_those_that_the_run_would_compute(tiny_dataset, make
     assert kept_seconds == seconds > 0
 
 
-@pytest.mark.parametrize("other", [
-    {"seed": 2}, {"learning_rate": 0.002}, {"pretrain_epochs": 3}, {"pretrain_kg_epochs": 3}, {"bpr_l2": 0.1},
-    {"kg_l2": 0.1}, {"relation_dim": 2},
-])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"seed": 2},
+        {"learning_rate": 0.002},
+        {"pretrain_epochs": 3},
+        {"pretrain_kg_epochs": 3},
+        {"bpr_l2": 0.1},
+        {"kg_l2": 0.1},
+        {"relation_dim": 2},
+    ],
+)
 def test_a_run_that_would_compute_others_takes_none(other, tiny_dataset, make_config, tmp_path):
-    values = {"model": "katrec", "pretrain_epochs": 2, "pretrain_kg_epochs": 2, "pretrain_batch_size": 64,
-              "pretrained_dir": tmp_path}
+    values = {
+        "model": "katrec",
+        "pretrain_epochs": 2,
+        "pretrain_kg_epochs": 2,
+        "pretrain_batch_size": 64,
+        "pretrained_dir": tmp_path,
+    }
     _begun(tiny_dataset, make_config(**values))
     _begun(tiny_dataset, make_config(**{**values, **other}))
     assert len(list(tmp_path.iterdir())) == 2

@@ -9,9 +9,21 @@ import pytest
 
 from tests.conftest import ROOT
 
-SETTINGS = ["--dataset=tiny", "--max_sequence_length=8", "--entity_dim=8", "--propagation_dims=4,4", "--hidden_dim=16",
-            "--relation_dim=4", "--batch_size=16", "--kg_batch_size=32", "--train_steps=60", "--eval_every_steps=20",
-            "--checkpoint_every_steps=7", "--attention_refresh_steps=9", "--seed=3"]
+SETTINGS = [
+    "--dataset=tiny",
+    "--max_sequence_length=8",
+    "--entity_dim=8",
+    "--propagation_dims=4,4",
+    "--hidden_dim=16",
+    "--relation_dim=4",
+    "--batch_size=16",
+    "--kg_batch_size=32",
+    "--train_steps=60",
+    "--eval_every_steps=20",
+    "--checkpoint_every_steps=7",
+    "--attention_refresh_steps=9",
+    "--seed=3",
+]
 
 
 def arguments(datasets_dir, model, output_dir):

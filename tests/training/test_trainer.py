@@ -18,8 +18,16 @@ def sequences(items_of_users, triplets=(), num_items=2, num_entities=None, num_r
     training = [items[:-2] for items in items_of_users]
     valid, test = (np.array([items[place] for items in items_of_users], np.int32) for place in (-2, -1))
     return Dataset(
-        "hand", np.cumsum([0, *map(len, training)]), np.concatenate(training).astype(np.int32), valid, test,
-        np.array(triplets, np.int32).reshape(-1, 3), num_items, num_entities or num_items, num_relations, {},
+        "hand",
+        np.cumsum([0, *map(len, training)]),
+        np.concatenate(training).astype(np.int32),
+        valid,
+        test,
+        np.array(triplets, np.int32).reshape(-1, 3),
+        num_items,
+        num_entities or num_items,
+        num_relations,
+        {},
     )
 
 
@@ -32,9 +40,19 @@ def test_alternating_items_are_learned_perfectly(make_config, tmp_path, name):
     triplets = [[item, 0, 2 + 12 * item + attribute] for item in (0, 1) for attribute in range(12)]
     dataset = sequences(histories, triplets, count, num_entities=26)
     config = make_config(
-        model=name, output_dir=tmp_path, train_steps=1200, eval_every_steps=1200, learning_rate=2e-3, batch_size=32,
-        kg_batch_size=1024, entity_dim=32, propagation_dims="8,8", hidden_dim=48, hidden_dropout=0,
-        attention_dropout=0, message_dropout=0,
+        model=name,
+        output_dir=tmp_path,
+        train_steps=1200,
+        eval_every_steps=1200,
+        learning_rate=2e-3,
+        batch_size=32,
+        kg_batch_size=1024,
+        entity_dim=32,
+        propagation_dims="8,8",
+        hidden_dim=48,
+        hidden_dropout=0,
+        attention_dropout=0,
+        message_dropout=0,
     )
     trainer = Trainer(config, dataset)
     trainer.run()
@@ -60,9 +78,18 @@ def clustered(generator):
 
 def ndcg(histories, triplets, make_config, folder):
     dataset = sequences(histories, triplets, ITEMS, ITEMS + GENRES)
-    config = make_config(model="katrec", output_dir=folder, train_steps=200, eval_every_steps=50, learning_rate=5e-3,
-                         warmup_steps=10, entity_dim=16, propagation_dims="16,16", last_item_share=0.5,
-                         pretrained_embeddings=False)
+    config = make_config(
+        model="katrec",
+        output_dir=folder,
+        train_steps=200,
+        eval_every_steps=50,
+        learning_rate=5e-3,
+        warmup_steps=10,
+        entity_dim=16,
+        propagation_dims="16,16",
+        last_item_share=0.5,
+        pretrained_embeddings=False,
+    )
     return Trainer(config, dataset).run()["test"]["full"]["NDCG@10"]
 
 
@@ -96,8 +123,9 @@ def test_batches_are_a_function_of_the_step(tiny_dataset, make_config):
 @pytest.mark.parametrize("mixed", [False, True])
 def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_config, monkeypatch, tmp_path, mixed):
     monkeypatch.setattr(precision, "_cpu_flags", lambda: precision.BFLOAT16_CPU_FLAGS)
-    config = make_config(model="katrec", output_dir=tmp_path, train_steps=12, eval_every_steps=4, batch_size=7,
-                         mixed_precision=mixed)
+    config = make_config(
+        model="katrec", output_dir=tmp_path, train_steps=12, eval_every_steps=4, batch_size=7, mixed_precision=mixed
+    )
     trainer = Trainer(config, tiny_dataset)
     result = trainer.run()
     assert trainer._steps._run.experimental_get_tracing_count() == 1
@@ -119,8 +147,9 @@ def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_config
 
 def test_patience_stops_early(tiny_dataset, make_config, tmp_path):
     # With a learning rate of 0 nothing gets better after the first evaluation.
-    config = make_config(model="bert4rec", output_dir=tmp_path, train_steps=100, eval_every_steps=2, patience=3,
-                         learning_rate=0)
+    config = make_config(
+        model="bert4rec", output_dir=tmp_path, train_steps=100, eval_every_steps=2, patience=3, learning_rate=0
+    )
     assert Trainer(config, tiny_dataset).run()["step"] == 8
 
 
@@ -146,8 +175,13 @@ def test_rows_after_the_checkpoint_and_half_rows_are_dropped(tmp_path):
     for step in (5, 10, 15):
         log.add(step, 2.5, 0.5, {"NDCG@10": step / 100}, 1.25)
     rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(rows[1]) == {"step": 10, "loss": 2.5, "transr_loss": 0.5, "seconds": 1.2,
-                                   "valid": {"sampled": {"NDCG@10": 0.1}}}
+    assert json.loads(rows[1]) == {
+        "step": 10,
+        "loss": 2.5,
+        "transr_loss": 0.5,
+        "seconds": 1.2,
+        "valid": {"sampled": {"NDCG@10": 0.1}},
+    }
     with open(tmp_path / "metrics.jsonl", "a") as file:
         file.write('{"step": 2')
     Log(tmp_path, 10)
