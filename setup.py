@@ -18,7 +18,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.9",
-    packages=find_packages(include=["katrec", "katrec.*", "katrec_common", "preprocess", "preprocess.*"]),
+    packages=find_packages(include=["katrec", "katrec.*", "katrec.common", "preprocess", "preprocess.*"]),
     install_requires=[
         f"tensorflow==2.15.1; {ADDONS}",
         f"tensorflow-addons==0.23.0; {ADDONS}",
@@ -40,13 +40,13 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "katrec-preprocess = katrec_common.console:preprocess",
-            "katrec-train = katrec_common.console:train",
-            "katrec-evaluate = katrec_common.console:evaluate",
-            "katrec-export = katrec_common.console:export",
-            "katrec-recommend = katrec_common.console:recommend",
-            "katrec-search = katrec_common.console:search",
-            "katrec-experiments = katrec_common.console:experiments",
+            "katrec-preprocess = katrec.common.console:preprocess",
+            "katrec-train = katrec.common.console:train",
+            "katrec-evaluate = katrec.common.console:evaluate",
+            "katrec-export = katrec.common.console:export",
+            "katrec-recommend = katrec.common.console:recommend",
+            "katrec-search = katrec.common.console:search",
+            "katrec-experiments = katrec.common.console:experiments",
         ]
     },
 )

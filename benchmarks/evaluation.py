@@ -10,9 +10,9 @@ from benchmarks.bound import product_seconds, query_bound, random, scaled
 from benchmarks.measure import report, resident_mib, seconds, total, traced_seconds
 from benchmarks.synthetic import like
 from katrec import settings
+from katrec.common.command_line import run
 from katrec.evaluation.ranking import BATCH_USERS, Evaluator
 from katrec.models.build import build
-from katrec_common.command_line import run
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(settings)

@@ -12,17 +12,17 @@ import time
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from katrec.models.cloze_recommender import ClozeRecommender
 
 from benchmarks.bound import product_seconds, query_bound, random
 from benchmarks.measure import report, seconds, total, traced_seconds
 from benchmarks.synthetic import like
 from katrec import settings
+from katrec.common import files
+from katrec.common.command_line import FlagError, run
 from katrec.models.build import build
-from katrec.models.cloze_recommender import ClozeRecommender
 from katrec.serving import saved_model
 from katrec.serving.served import Served
-from katrec_common import files
-from katrec_common.command_line import FlagError, run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("requests", 1000, "Requests of one user each.", 10)

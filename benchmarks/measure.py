@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 import tensorflow as tf
-
 from katrec.reporting.machine import machine
 
 WARM_UP = 2

@@ -24,12 +24,12 @@ from packaging.requirements import Requirement
 from benchmarks.measure import report
 from benchmarks.synthetic import like
 from katrec import settings
+from katrec.common.command_line import FlagError, UserError, run
 from katrec.data.dataset import load
 from katrec.evaluation.ranking import Evaluator
 from katrec.models.build import build
 from katrec.training.batches import Batches
 from katrec.training.step import TrainSteps
-from katrec_common.command_line import FlagError, UserError, run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("epochs", 20, "Passes over the training histories.", 1)

@@ -12,7 +12,7 @@ from absl import flags
 
 from benchmarks.measure import report, seconds
 from benchmarks.synthetic import like
-from katrec_common.command_line import run
+from katrec.common.command_line import run
 from preprocess.pipeline import Settings, prepare
 from preprocess.tables import read_atomic
 from preprocess.writer import write

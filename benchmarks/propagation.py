@@ -10,8 +10,8 @@ from benchmarks.bound import product_seconds, random, scaled, sparse_product
 from benchmarks.measure import block_seconds, report, seconds, total, traced_seconds
 from benchmarks.synthetic import like
 from katrec import settings
+from katrec.common.command_line import run
 from katrec.models.build import build
-from katrec_common.command_line import run
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(settings)

@@ -12,7 +12,7 @@ import time
 from absl import flags
 
 from benchmarks.measure import report
-from katrec_common.command_line import FlagError, UserError, run
+from katrec.common.command_line import FlagError, UserError, run
 from preprocess.synthetic import SIZES
 
 FLAGS = flags.FLAGS

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags
 
+from katrec.common.paper import TABLE_1
 from katrec.data.dataset import Dataset
-from katrec_common.paper import TABLE_1
 
 FLAGS = flags.FLAGS
 

@@ -16,11 +16,11 @@ from benchmarks.bound import cloze_step_bound
 from benchmarks.measure import report, resident_mib, seconds, total
 from benchmarks.synthetic import like
 from katrec import settings
+from katrec.common.command_line import run
 from katrec.models.build import build
 from katrec.training.batches import Batches
 from katrec.training.step import TrainSteps
 from katrec.training.trainer import TRACED_STEPS
-from katrec_common.command_line import run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("steps", 0, "Further steps, for the memory.", 0)

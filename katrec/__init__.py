@@ -1,11 +1,44 @@
-"""KATRec: Knowledge Aware aTtentive sequential Recommendations (arXiv 2012.03323) in TensorFlow 2."""
+"""KATRec: Knowledge Aware aTtentive sequential Recommendations (arXiv 2012.03323) in TensorFlow 2.
+
+katrec.prepare_frames("mine", interactions, triplets)
+run = katrec.fit("mine", katrec.Settings(model="katrec"))
+model = run.export("models/mine")
+model.recommend([["item", "item"]])
+"""
+
+from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 if sys.version_info >= (3, 12):
     # TensorFlow's releases for these Pythons bring Keras 3; tf.keras is Keras 2 where this is set before the import.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
+__all__ = ["Recommender", "Run", "Settings", "fit", "prepare_frames"]
+
+if TYPE_CHECKING:
+    from katrec.runs import Run, fit
+    from katrec.serving.recommender import Recommender
+    from katrec.settings import Settings
+    from preprocess.frames import prepare_frames
+
+# Where the names come from; TensorFlow is imported with the first that needs it.
+_SOURCES = {
+    "Recommender": "katrec.serving.recommender",
+    "Run": "katrec.runs",
+    "Settings": "katrec.settings",
+    "fit": "katrec.runs",
+    "prepare_frames": "preprocess.frames",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SOURCES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_SOURCES[name]), name)

@@ -7,30 +7,44 @@
 begin with the user's id and a tab. It is read as a stream, of any length.
 """
 
+from __future__ import annotations
+
 import csv
 import itertools
 import sys
+from collections.abc import Iterator
 
 from absl import flags
 
+from katrec.common import command_line, files
+from katrec.common.command_line import FlagError, UserError
 from katrec.serving.formats import FORMATTERS, split
-from katrec_common import files
-from katrec_common.command_line import FlagError, UserError, run
 
-FLAGS = flags.FLAGS
-flags.DEFINE_string("saved_model", None, "Folder that python -m katrec.export wrote.", required=True)
-flags.DEFINE_string("history", None, "Item ids separated by commas, oldest first.")
-flags.DEFINE_string("user", None, "The user's id, for a model that knows its users.")
-flags.DEFINE_integer("k", 10, "How many items.", 1)
-flags.DEFINE_boolean("explain", False, "Also say why: paths of the knowledge graph and attention on the history.")
-flags.DEFINE_string("drawing", None, "With --explain: draw the first item's paths into this .png or .svg file.")
-flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets, for the paths.")
-flags.DEFINE_enum("format", "table", ["table", "json", "csv"], "How recommendations are written.")
-flags.DEFINE_string("input", None, "File of histories.")
-flags.DEFINE_string("output", None, "File to write; default: the terminal.")
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("saved_model", None, "Folder that python -m katrec.export wrote.", required=True, flag_values=FLAGS)
+flags.DEFINE_string("history", None, "Item ids separated by commas, oldest first.", flag_values=FLAGS)
+flags.DEFINE_string("user", None, "The user's id, for a model that knows its users.", flag_values=FLAGS)
+flags.DEFINE_integer("k", 10, "How many items.", 1, flag_values=FLAGS)
+flags.DEFINE_boolean(
+    "explain", False, "Also say why: paths of the knowledge graph and attention on the history.", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "drawing", None, "With --explain: draw the first item's paths into this .png or .svg file.", flag_values=FLAGS
+)
+flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets, for the paths.", flag_values=FLAGS)
+flags.DEFINE_enum(
+    "format",
+    "table",
+    ["table", "json", "csv"],
+    "How recommendations are written; with --input csv alone.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string("input", None, "File of histories.", flag_values=FLAGS)
+flags.DEFINE_string("output", None, "File to write; default: the terminal.", flag_values=FLAGS)
 
 
-def main():
+def main() -> None:
+    """Answers the history, or the file of histories, that the flags name."""
     _check_flags()
     # TensorFlow takes seconds to import: flags are checked before.
     from katrec.serving import Recommender
@@ -51,6 +65,8 @@ def _check_flags():
         raise FlagError("--history or --input is needed, and not both")
     if FLAGS.input and (FLAGS.explain or FLAGS.user is not None):
         raise FlagError("--explain and --user go with --history")
+    if FLAGS.input and FLAGS.format != "csv" and FLAGS["format"].present:
+        raise FlagError(f"--format={FLAGS.format} goes with --history; --input is answered in csv")
     if FLAGS.drawing and not FLAGS.explain:
         raise FlagError("--drawing goes with --explain")
     if FLAGS.drawing and not FLAGS.drawing.endswith((".png", ".svg")):
@@ -110,7 +126,7 @@ def _write_rows(answers, file):
         writer.writerows((line, rank, item, f"{score:.6g}") for rank, (item, score) in enumerate(items, start=1))
 
 
-def read_histories(path):
+def read_histories(path: str) -> Iterator[tuple[list[str], str]]:
     """Yields a file's histories with their users ("" where a line names none).
 
     Raises:
@@ -127,5 +143,10 @@ def read_histories(path):
         raise UserError(f"{path}: not UTF-8 ({error.reason}); convert it, for example with iconv") from None
 
 
+def command() -> None:
+    """The console script."""
+    command_line.run(main, FLAGS)
+
+
 if __name__ == "__main__":
-    run(main)
+    command()

@@ -1,193 +1,213 @@
-"""The flags of a training run: one list, which train.py reads and a run directory's config.json keeps."""
+"""A run's settings: what decides its numbers, beside the data set."""
 
-import json
-import os
-import types
+from __future__ import annotations
 
-from absl import flags
+import dataclasses
+import math
+import numbers
+from typing import Any, Optional
 
-from katrec_common.command_line import FlagError
-
-FLAGS = flags.FLAGS
-NAMES = []
-MODELS = ("gru4rec", "gru4rec++", "sasrec", "bert4rec", "katrec", "bprmf")
-ABLATIONS = ("none", "no_attention", "level1", "connection", "no_pretrain", "concat")
+from katrec.common.command_line import UserError
 
 
-def _define(define, name, default, *args, **kwargs):
-    define(name, default, *args, **kwargs)
-    NAMES.append(name)
+def _setting(
+    default: Any,
+    help: str,
+    low: Optional[float] = None,
+    high: Optional[float] = None,
+    choices: Optional[tuple[str, ...]] = None,
+) -> Any:
+    """A field with its meaning and what it may be."""
+    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
-_string, _integer, _float = flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_float
-_boolean, _enum = flags.DEFINE_boolean, flags.DEFINE_enum
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """A model's and its training's settings; `dataclasses.replace` makes changed ones.
 
-_define(_string, "dataset", "ml-100k", "Name of a prepared data set.")
-_define(_string, "datasets_dir", "datasets", "Folder of the prepared data sets.")
-_define(_string, "output_dir", None, "Run directory: config.json, checkpoints, metrics.jsonl, result.json.")
-_define(_enum, "model", "katrec", MODELS, "What to train.")
-_define(_integer, "seed", 1, "Seed of initial values, batches, masks, dropout and broken triplets.", 0, 2**31 - 1)
-_define(_boolean, "resume", True, "Go on from the last checkpoint in --output_dir; --noresume begins anew.")
-
-_define(_integer, "max_sequence_length", 50, "T: items (and mask token) that the transformer reads.", 2)
-_define(_integer, "num_layers", 2, "M: transformer layers; GRU4Rec's recurrent layers.", 1)
-_define(_integer, "num_heads", 2, "Attention heads; they divide q.", 1)
-_define(
-    _integer,
-    "hidden_dim",
-    128,
-    "Embedding size of every model but KATRec, whose q is entity_dim plus all propagation_dims.",
-    1,
-)
-_define(_float, "hidden_dropout", 0.2, "Dropout of the embeddings' sum and of each sublayer's output.", 0, 0.99)
-_define(_float, "attention_dropout", 0.2, "Dropout of the transformer's attention weights.", 0, 0.99)
-_define(_enum, "positional_embedding", "learned", ["learned", "sinusoidal", "none"], "Positional embedding P.")
-_define(_boolean, "head_layer_norm", True, "Layer norm after the head's GELU, as BERT has it.")
-
-_define(_integer, "entity_dim", 64, "d: size of the graph's embeddings.", 1)
-_define(_integer, "relation_dim", 32, "k: size of TransR's relation spaces (32 or 64 in the literature).", 1)
-_define(flags.DEFINE_list, "propagation_dims", ["32", "16", "16"], "d⁽¹⁾,…,d⁽ᴸ⁾: sizes of the propagation layers.")
-_define(_float, "message_dropout", 0.1, "Dropout of each propagation layer's output.", 0, 0.99)
-_define(_boolean, "l2_normalize", True, "Normalise each propagation layer's output where it is concatenated (KGAT).")
-_define(
-    _enum,
-    "attention",
-    "refreshed",
-    ["refreshed", "differentiable"],
-    "Graph attention: recomputed every --attention_refresh_steps without gradient, or inside each step with it.",
-)
-_define(_integer, "attention_refresh_steps", 100, "Steps between two refreshes of the graph attention.", 1)
-_define(
-    _enum,
-    "item_table",
-    "tied",
-    ["tied", "own"],
-    "V* of the fusion: the table that the transformer reads, or a table of its own.",
-)
-_define(_enum, "fusion_activation", "gelu", ["gelu", "leaky_relu"], "σ of the item co-occurrence layer.")
-_define(_boolean, "user_modeling", False, "Explicit user modelling: the hidden state is [e_u* ‖ v].")
-_define(
-    _enum,
-    "ablation",
-    "none",
-    ABLATIONS,
-    "A variant of Table 3: equal neighbour weights; one propagation layer; input embeddings of the transformer's "
-    "own; no pre-trained embeddings; Ê = V* without fusion.",
-)
-_define(
-    _boolean,
-    "pretrained_embeddings",
-    True,
-    "KATRec's item and user embeddings begin as BPR-MF's, the other entities' and the relations' as TransR's.",
-)
-_define(_integer, "pretrain_epochs", 20, "Epochs of BPR-MF before KATRec's training.", 1)
-_define(_integer, "pretrain_kg_epochs", 20, "Epochs of TransR over the collaborative graph's edges after that.", 1)
-_define(_integer, "pretrain_batch_size", 2048, "Interactions or triplets in a step of the pre-training.", 1)
-_define(
-    _string,
-    "pretrained_dir",
-    None,
-    "Folder that keeps pre-trained embeddings; a run that would compute the same ones takes them from there.",
-)
-
-_define(
-    _enum,
-    "sasrec_loss",
-    "binary_cross_entropy",
-    ["binary_cross_entropy", "cross_entropy"],
-    "SASRec's loss: with one sampled negative a position, as in its paper, or over all items.",
-)
-_define(_enum, "gru4rec_loss", "cross_entropy", ["cross_entropy", "top1"], "GRU4Rec's loss.")
-_define(_enum, "gru4recpp_loss", "bpr_max", ["bpr_max", "top1_max"], "GRU4Rec++'s loss.")
-_define(_integer, "num_samples", 2048, "GRU4Rec++: additional negatives, shared by a batch.", 0)
-_define(_float, "sample_alpha", 0.5, "GRU4Rec++: α, they are drawn with probability ∝ popularity^α.", 0, 1)
-_define(_float, "bpr_max_l2", 1.0, "GRU4Rec++: λ of BPR-max's score regularization.", 0)
-_define(_float, "bpr_l2", 1e-3, "BPR-MF: λ of its vectors' norms, by itself and as KATRec's pre-training.", 0)
-
-_define(_integer, "train_steps", 2000, "Iterations; the learning rate falls linearly to 0 at the last.", 1)
-_define(_integer, "batch_size", 256, "Sequences in a Cloze step.", 1)
-_define(_float, "learning_rate", 1e-3, "Peak learning rate of both losses' Adam.", 0)
-_define(_integer, "warmup_steps", 100, "Steps in which the learning rate rises linearly.", 0)
-_define(_float, "weight_decay", 0.01, "Decoupled weight decay of the Cloze step, scaled by the learning rate.", 0)
-_define(
-    _boolean,
-    "mixed_precision",
-    False,
-    "Matrix products of the transformer and the scores in bfloat16 (CPUs with AMX or AVX512-BF16, GPUs since "
-    "compute capability 8) or float16 with loss scaling (GPUs since 7); float32, and a line saying so, on others.",
-)
-_define(
-    _enum,
-    "distribution",
-    "none",
-    ["none", "mirrored", "multi_worker"],
-    "Data-parallel training: on all GPUs of this machine, or on the workers that the environment variable "
-    "TF_CONFIG names, with one --output_dir on a shared disk. --batch_size is of all devices together.",
-)
-_define(_float, "clip_norm", 5.0, "The gradient's global norm is clipped here.", 1e-6)
-_define(_float, "mask_share", 0.2, "ϱ: share of a sequence's items that is masked.", 0, 1)
-_define(_float, "last_item_share", 0.1, "Share of the sequences in which only the last item is masked.", 0, 1)
-_define(_float, "sliding_window", 0.5, "Stride of the windows over long histories, as a share of T.", 0.01, 1)
-_define(_integer, "kg_steps", 1, "TransR steps in an iteration, before its Cloze step.", 1)
-_define(_integer, "kg_batch_size", 2048, "Triplets in a TransR step.", 1)
-_define(_float, "kg_l2", 1e-5, "λ of the TransR loss (Eq. 1).", 0)
-
-_define(_integer, "eval_every_steps", 200, "Steps between two evaluations on the validation items.", 1)
-_define(_integer, "checkpoint_every_steps", 200, "Steps between two checkpoints; an evaluation writes one too.", 1)
-_define(_integer, "patience", 10, "Stop after so many evaluations without a better validation NDCG@10.", 1)
-_define(_integer, "num_negatives", 100, "Negatives of the sampled ranking.", 1)
-
-
-def from_flags():
-    """Returns every setting's value as a namespace.
+    The names are those of the flags of `python -m katrec.train`, which are made from these fields. Settings of models
+    other than `model` are kept and not read.
 
     Raises:
-      FlagError: a value, or a combination of values, makes no model.
+      UserError: a value is of the wrong type or outside its range.
     """
-    values = {name: FLAGS[name].value for name in NAMES}
-    try:
-        values["propagation_dims"] = [int(dim) for dim in values["propagation_dims"]]
-    except ValueError:
-        given = ",".join(FLAGS.propagation_dims)
-        raise FlagError(f"--propagation_dims={given}: integers separated by commas") from None
-    config = types.SimpleNamespace(**values)
-    if config.output_dir is None:
-        raise FlagError("--output_dir is needed: the folder for this run's checkpoints and results")
-    if not config.propagation_dims or min(config.propagation_dims) < 1:
-        raise FlagError("--propagation_dims: at least one size, each at least 1")
-    if config.pretrained_dir and config.distribution == "multi_worker":
-        raise FlagError("--pretrained_dir: not with --distribution=multi_worker, whose workers pre-train together")
-    if config.mask_share == 0:
-        raise FlagError("--mask_share must be above 0")
-    if hidden_dim(config) % config.num_heads:
-        raise FlagError(f"--num_heads={config.num_heads} does not divide the hidden size {hidden_dim(config)}")
-    return config
 
-
-def is_chief(config):
-    """Returns whether this process writes the run's files: worker 0 of a cluster, or the only process.
-
-    Raises:
-      FlagError: TF_CONFIG is needed and does not name this process's place in a cluster.
-    """
-    if config.distribution != "multi_worker":
-        return True
-    try:
-        cluster = json.loads(os.environ["TF_CONFIG"])
-        workers, task = cluster["cluster"]["worker"], cluster["task"]
-        if task["type"] == "worker" and 0 <= int(task["index"]) < len(workers):
-            return int(task["index"]) == 0
-    except (KeyError, TypeError, ValueError):
-        pass
-    raise FlagError(
-        "--distribution=multi_worker: the environment variable TF_CONFIG must hold JSON such as "
-        '{"cluster": {"worker": ["host0:4000", "host1:4000"]}, "task": {"type": "worker", "index": 0}}'
+    # What is trained; katrec.models.registry has the names.
+    model: str = _setting("katrec", "What to train.")
+    # All that is random is a function of it.
+    seed: int = _setting(
+        1, "Seed of initial values, batches, masks, dropout and broken triplets.", low=0, high=2**31 - 1
     )
 
+    # The transformer, and the sizes of every model.
+    max_sequence_length: int = _setting(50, "T: items (and mask token) that the transformer reads.", low=2)
+    num_layers: int = _setting(2, "M: transformer layers; GRU4Rec's recurrent layers.", low=1)
+    num_heads: int = _setting(2, "Attention heads; they divide q.", low=1)
+    hidden_dim: int = _setting(
+        128, "Embedding size of every model but KATRec, whose q is entity_dim plus all propagation_dims.", low=1
+    )
+    hidden_dropout: float = _setting(
+        0.2, "Dropout of the embeddings' sum and of each sublayer's output.", low=0, high=0.99
+    )
+    attention_dropout: float = _setting(0.2, "Dropout of the transformer's attention weights.", low=0, high=0.99)
+    positional_embedding: str = _setting(
+        "learned", "Positional embedding P.", choices=("learned", "sinusoidal", "none")
+    )
+    head_layer_norm: bool = _setting(True, "Layer norm after the head's GELU, as BERT has it.")
 
-def hidden_dim(config):
-    """Returns q of the model that `config` describes."""
-    if config.model != "katrec":
-        return config.hidden_dim
-    layers = 1 if config.ablation == "level1" else None
-    return config.entity_dim + sum(config.propagation_dims[:layers])
+    # KATRec's knowledge graph module.
+    entity_dim: int = _setting(64, "d: size of the graph's embeddings.", low=1)
+    relation_dim: int = _setting(32, "k: size of TransR's relation spaces (32 or 64 in the literature).", low=1)
+    propagation_dims: tuple[int, ...] = _setting((32, 16, 16), "d⁽¹⁾,…,d⁽ᴸ⁾: sizes of the L propagation layers.", low=1)
+    message_dropout: float = _setting(0.1, "Dropout of each propagation layer's output.", low=0, high=0.99)
+    l2_normalize: bool = _setting(True, "Normalise each propagation layer's output where it is concatenated (KGAT).")
+    attention: str = _setting(
+        "refreshed",
+        "Graph attention: recomputed every --attention_refresh_steps without gradient; inside each step with it; or "
+        "the same weight for all neighbours.",
+        choices=("refreshed", "differentiable", "uniform"),
+    )
+    attention_refresh_steps: int = _setting(100, "Steps between two refreshes of the graph attention.", low=1)
+
+    # How KATRec joins its two modules.
+    transformer_inputs: str = _setting(
+        "graph",
+        "What the transformer reads: the graph's item embeddings, or a table of its own.",
+        choices=("graph", "own"),
+    )
+    item_table: str = _setting(
+        "tied",
+        "V* of the fusion: the table that the transformer reads, or a table of its own.",
+        choices=("tied", "own"),
+    )
+    fusion: bool = _setting(True, "Score with Ê = σ((V* ‖ E*)Ŵ + b̂); --nofusion: with Ê = V*.")
+    fusion_activation: str = _setting("gelu", "σ of the item co-occurrence layer.", choices=("gelu", "leaky_relu"))
+    user_modeling: bool = _setting(False, "Explicit user modelling: the hidden state is [e_u* ‖ v].")
+
+    # Pre-training of the graph's embeddings.
+    pretrained_embeddings: bool = _setting(
+        True, "KATRec's item and user embeddings begin as BPR-MF's, the other entities' and the relations' as TransR's."
+    )
+    pretrain_epochs: int = _setting(20, "Epochs of BPR-MF before KATRec's training.", low=1)
+    pretrain_kg_epochs: int = _setting(20, "Epochs of TransR over the collaborative graph's edges after that.", low=1)
+    pretrain_batch_size: int = _setting(2048, "Interactions or triplets in a step of the pre-training.", low=1)
+
+    # The baselines' losses.
+    sasrec_loss: str = _setting(
+        "binary_cross_entropy",
+        "SASRec's loss: with one sampled negative a position, as in its paper, or over all items.",
+        choices=("binary_cross_entropy", "cross_entropy"),
+    )
+    gru4rec_loss: str = _setting("cross_entropy", "GRU4Rec's loss.", choices=("cross_entropy", "top1"))
+    gru4recpp_loss: str = _setting("bpr_max", "GRU4Rec++'s loss.", choices=("bpr_max", "top1_max"))
+    num_samples: int = _setting(2048, "GRU4Rec++: additional negatives, shared by a batch.", low=0)
+    sample_alpha: float = _setting(0.5, "GRU4Rec++: α, they are drawn with probability ∝ popularity^α.", low=0, high=1)
+    bpr_max_l2: float = _setting(1.0, "GRU4Rec++: λ of BPR-max's score regularization.", low=0)
+    bpr_l2: float = _setting(1e-3, "BPR-MF: λ of its vectors' norms, by itself and as KATRec's pre-training.", low=0)
+
+    # The training loop.
+    train_steps: int = _setting(2000, "Iterations; the learning rate falls linearly to 0 at the last.", low=1)
+    batch_size: int = _setting(256, "Sequences in a step of the model's own loss.", low=1)
+    learning_rate: float = _setting(1e-3, "Peak learning rate of both losses' Adam.", low=0)
+    warmup_steps: int = _setting(100, "Steps in which the learning rate rises linearly.", low=0)
+    weight_decay: float = _setting(
+        0.01, "Decoupled weight decay of the model's own loss, scaled by the learning rate.", low=0
+    )
+    mixed_precision: bool = _setting(
+        False,
+        "Matrix products of the transformer and the scores in bfloat16 (CPUs with AMX or AVX512-BF16, GPUs since "
+        "compute capability 8) or float16 with loss scaling (GPUs since 7); float32, and a line saying so, on others.",
+    )
+    distribution: str = _setting(
+        "none",
+        "Data-parallel training: on all GPUs of this machine, or on the workers that the environment variable "
+        "TF_CONFIG names, with one --output_dir on a shared disk. --batch_size is of all devices together.",
+        choices=("none", "mirrored", "multi_worker"),
+    )
+    clip_norm: float = _setting(5.0, "The gradient's global norm is clipped here.", low=1e-6)
+    mask_share: float = _setting(0.2, "ϱ: share of a sequence's items that is masked; above 0.", low=1e-9, high=1)
+    last_item_share: float = _setting(
+        0.1, "Share of the sequences in which only the last item is masked.", low=0, high=1
+    )
+    sliding_window: float = _setting(
+        0.5, "Stride of the windows over long histories, as a share of T.", low=0.01, high=1
+    )
+    kg_steps: int = _setting(1, "TransR steps in an iteration, before the step of the model's own loss.", low=1)
+    kg_batch_size: int = _setting(2048, "Triplets in a TransR step.", low=1)
+    kg_l2: float = _setting(1e-5, "λ of the TransR loss (Eq. 1).", low=0)
+
+    # Evaluation on the validation items.
+    eval_every_steps: int = _setting(200, "Steps between two evaluations on the validation items.", low=1)
+    checkpoint_every_steps: int = _setting(200, "Steps between two checkpoints; an evaluation writes one too.", low=1)
+    patience: int = _setting(10, "Stop after so many evaluations without a better validation NDCG@10.", low=1)
+    num_negatives: int = _setting(100, "Negatives of the sampled ranking.", low=1)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _converted(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+
+    @property
+    def node_dim(self) -> int:
+        """q of a model that reads the graph: d + Σ d⁽ˡ⁾, the size of e*."""
+        return self.entity_dim + sum(self.propagation_dims)
+
+
+FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+
+
+def from_dict(values: dict[str, Any], place: str) -> Settings:
+    """Returns the settings that a dict holds; what it lacks has its default.
+
+    Args:
+      values: {name: value}, as `dataclasses.asdict` gives them and JSON keeps them.
+      place: what the message calls it.
+
+    Raises:
+      UserError: it has a setting that there is none of, or a wrong value.
+    """
+    unknown = sorted(set(values) - set(FIELDS))
+    if unknown:
+        named = ", ".join(f"{name}={values[name]}" for name in unknown)
+        raise UserError(f"{place}: unknown settings: {named}; was it written by another version of katrec?")
+    try:
+        return Settings(**values)
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from None
+
+
+def _converted(field: dataclasses.Field, value: Any) -> Any:
+    """Returns a value in its field's type.
+
+    Raises:
+      UserError: it does not fit.
+    """
+    kind = type(field.default)
+    if kind is tuple:
+        value = tuple(value) if isinstance(value, (list, tuple)) else value
+        fits = isinstance(value, tuple) and len(value) > 0 and all(_is_integer(one) for one in value)
+        value = tuple(map(int, value)) if fits else value
+    elif kind is int:
+        fits = _is_integer(value)
+        value = int(value) if fits else value
+    elif kind is float:
+        fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+        value = float(value) if fits else value
+    else:
+        fits = isinstance(value, kind)
+    if not fits:
+        wanted = {tuple: "one or more integers", float: "a finite number"}.get(kind, f"of type {kind.__name__}")
+        raise UserError(f"{field.name}={value!r}: must be {wanted}")
+    low, high, choices = (field.metadata[name] for name in ("low", "high", "choices"))
+    if choices and value not in choices:
+        raise UserError(f"{field.name}={value}: choose from {', '.join(choices)}")
+    for one in value if kind is tuple else [value]:
+        if low is not None and one < low:
+            raise UserError(f"{field.name}={one}: must be at least {low:g}")
+        if high is not None and one > high:
+            raise UserError(f"{field.name}={one}: must be at most {high:g}")
+    return value
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -5,34 +5,63 @@
 The same command goes on where an interrupted run stopped.
 """
 
+from __future__ import annotations
+
+import dataclasses
+
 from absl import flags
 
-from katrec import settings
-from katrec.data.dataset import load
-from katrec.reporting.text import metric_lines
-from katrec.training import run_directory
-from katrec_common.command_line import run
+from katrec import flags as settings_flags
+from katrec.common import command_line
+from katrec.evaluation.metrics import metric_lines
+from katrec.experiments.variants import ABLATIONS
+from katrec.runs import DATASETS_DIR, fit
+from katrec.training import devices
 
-flags.adopt_module_key_flags(settings)
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("dataset", "ml-100k", "Name of a prepared data set.", flag_values=FLAGS)
+flags.DEFINE_string("datasets_dir", DATASETS_DIR, "Folder of the prepared data sets.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "output_dir",
+    None,
+    "Run directory: config.json, checkpoints, metrics.jsonl, result.json.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_boolean(
+    "resume", True, "Go on from the last checkpoint in --output_dir; --noresume begins anew.", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "pretrained_dir",
+    None,
+    "Folder that keeps pre-trained embeddings; a run that would compute the same ones takes them from there.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_enum(
+    "ablation",
+    "none",
+    ["none", *ABLATIONS],
+    "A variant of the paper's Table 3, short for its settings; they win over their own flags.",
+    flag_values=FLAGS,
+)
+settings_flags.define(FLAGS)
 
 
-def main():
-    config = settings.from_flags()
-    dataset = load(config.datasets_dir, config.dataset)
-    # The other workers follow the chief, which alone writes to the run directory.
-    if settings.is_chief(config):
-        run_directory.claim(config, dataset.checksums)
-    result = run_directory.read_result(config.output_dir) if config.resume else None
-    if result:
-        print(f"{config.output_dir} is finished; --noresume would run it again")
-    else:
-        # TensorFlow takes seconds to import: flags, data and directory are checked before.
-        from katrec.training.trainer import Trainer
+def main() -> None:
+    """Trains the run that the flags describe, or goes on with it."""
+    settings = settings_flags.read(FLAGS)
+    if FLAGS.output_dir is None:
+        raise command_line.FlagError("--output_dir is needed: the folder for this run's checkpoints and results")
+    if FLAGS.ablation != "none":
+        settings = dataclasses.replace(settings, **ABLATIONS[FLAGS.ablation].changes(settings))
+    run = fit(FLAGS.dataset, settings, FLAGS.output_dir, FLAGS.datasets_dir, FLAGS.pretrained_dir, resume=FLAGS.resume)
+    if devices.is_chief(settings.distribution):
+        print(metric_lines(run.metrics))
 
-        result = Trainer(config, dataset).run()
-    if result:
-        print(metric_lines({split: result[split] for split in ("valid", "test")}))
+
+def command() -> None:
+    """The console script."""
+    command_line.run(main, FLAGS)
 
 
 if __name__ == "__main__":
-    run(main)
+    command()

@@ -1,62 +1,90 @@
 """Prepares a data set: filters, dense ids, leave-one-out split, knowledge graph.
 
-python -m preprocess --dataset=ml-100k
-python -m preprocess --dataset=amazon-book --raw_dir=DIR [--kgat_dir=DIR]      (also lastfm, yelp2018)
-python -m preprocess --dataset=NAME --source=atomic --raw_dir=DIR      (DIR/NAME.inter, NAME.kg, NAME.link)
+  python -m preprocess --dataset=ml-100k
+  python -m preprocess --dataset=amazon-book --raw_dir=DIR [--kgat_dir=DIR]      (also lastfm, yelp2018)
+  python -m preprocess --dataset=NAME --source=atomic --raw_dir=DIR      (DIR/NAME.inter, NAME.kg, NAME.link)
+
+docs/data.md describes the formats, the steps and what is written.
 """
+
+from __future__ import annotations
 
 import os
 import time
 
 from absl import flags
 
-from katrec_common.command_line import FlagError, run
-from katrec_common.paper import TABLE_1
-from preprocess.catalog import licence
+from katrec.common import command_line
+from katrec.common.command_line import FlagError
+from katrec.common.paper import TABLE_1
+from preprocess.catalog import ENTRIES, licence
 from preprocess.frames import prepare_and_write
 from preprocess.pipeline import Settings
-from preprocess.sources import amazon_book, atomic, lastfm, ml_100k, yelp2018
-from preprocess.sources.options import Options
+from preprocess.sources import Options, amazon_book, atomic, lastfm, ml_100k, yelp2018
 
-FLAGS = flags.FLAGS
-flags.DEFINE_string("dataset", None, "Name of the data set; prepared files go to DATASETS_DIR/NAME.", required=True)
+FLAGS = flags.FlagValues()
+flags.DEFINE_string(
+    "dataset",
+    None,
+    "Name of the data set; prepared files go to DATASETS_DIR/NAME.",
+    required=True,
+    flag_values=FLAGS,
+)
 flags.DEFINE_enum(
     "source",
     None,
     ["ml-100k", "amazon-book", "lastfm", "yelp2018", "atomic"],
     "What kind of raw data; not needed for a data set that is known by name.",
+    flag_values=FLAGS,
 )
-flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets.")
-flags.DEFINE_string("raw_dir", None, "Folder of the raw files; default: DATASETS_DIR/NAME/raw.")
+flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets.", flag_values=FLAGS)
+flags.DEFINE_string("raw_dir", None, "Folder of the raw files; default: DATASETS_DIR/NAME/raw.", flag_values=FLAGS)
 flags.DEFINE_string(
     "kgat_dir",
     None,
     "Folder of the data set in KGAT's repository: its users, items and graph are taken instead of the "
     "k-core, KB4Rec's links and Freebase (amazon-book, lastfm, yelp2018).",
+    flag_values=FLAGS,
 )
-flags.DEFINE_float("max_bad_rows", 0.001, "Share of damaged rows that are counted and passed over.", 0, 1)
-flags.DEFINE_integer("min_interactions", 10, "Keep users and items with so many interactions (0: all).", 0)
+flags.DEFINE_float(
+    "max_bad_rows",
+    0.001,
+    "Share of damaged rows that are counted and passed over (amazon-book, lastfm, yelp2018).",
+    0,
+    1,
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "min_interactions", 10, "Keep users and items with so many interactions (0: all).", 0, flag_values=FLAGS
+)
 flags.DEFINE_integer(
     "min_entity_count",
     None,
     "Keep entities that stand in so many triplets (default 10; 0 with "
     "--kgat_dir, whose graph is filtered already); items stay.",
     0,
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer(
-    "min_relation_count", None, "Keep relations that stand in so many triplets (default 50; 0 with --kgat_dir).", 0
+    "min_relation_count",
+    None,
+    "Keep relations that stand in so many triplets (default 50; 0 with --kgat_dir).",
+    0,
+    flag_values=FLAGS,
 )
 flags.register_validator(
     "dataset",
     lambda name: name is None or (name == os.path.basename(name) and name[:1] != "."),
     message="a plain name, not a path",
+    flag_values=FLAGS,
 )
 
 _KNOWN = {source.NAME: source.load for source in (ml_100k, amazon_book, lastfm, yelp2018)}
 _LOADERS = {"atomic": atomic.load, **_KNOWN}
 
 
-def main():
+def main() -> None:
+    """Prepares the data set that the flags name."""
     started = time.monotonic()
     name = FLAGS.dataset
     source = FLAGS.source or name
@@ -64,6 +92,9 @@ def main():
         raise FlagError(f"--dataset={name} is not known by name; give --source=atomic and --raw_dir, see --help")
     if source in _KNOWN and name != source:
         raise FlagError(f"--source={source} goes with --dataset={source}")
+    for flag in ("kgat_dir", "max_bad_rows"):
+        if FLAGS[flag].present and source not in ENTRIES:
+            raise FlagError(f"--{flag} is for {', '.join(ENTRIES)}, not for --source={source}")
     folder = os.path.join(FLAGS.datasets_dir, name)
     raw_dir = FLAGS.raw_dir
     if raw_dir is None and source != "atomic":
@@ -80,7 +111,7 @@ def main():
         print(f"  {row['step']}: " + ", ".join(f"{key} {row[key]}" for key in row if key != "step"))
     print("| dataset | users | items | interactions | entities | relations | triplets | density |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    rows = [statistics.values()]
+    rows = [list(statistics.values())]
     if name in TABLE_1:
         users, items, interactions, *_ = TABLE_1[name]
         rows.append(["the paper's", *TABLE_1[name], interactions / users / items])
@@ -89,5 +120,10 @@ def main():
     print(f"prepared {name} in {folder} in {time.monotonic() - started:.1f} s")
 
 
+def command() -> None:
+    """The console script."""
+    command_line.run(main, FLAGS)
+
+
 if __name__ == "__main__":
-    run(main)
+    command()

@@ -1,5 +1,7 @@
 """Where known data sets come from: pages, licences, sizes, and what must be fetched by hand."""
 
+from __future__ import annotations
+
 from typing import NamedTuple, Optional
 
 from preprocess.sources import amazon_book, freebase, lastfm, ml_100k, yelp2018
@@ -54,12 +56,12 @@ class Entry(NamedTuple):
       links: KB4Rec's file for the data set, None where its graph is not Freebase.
     """
 
-    terms: tuple
-    interactions: tuple
+    terms: tuple[tuple[str, str, str], tuple[str, str, str]]
+    interactions: tuple[Remote, ...]
     by_hand: str
-    archives: tuple
+    archives: tuple[str, ...]
     file: str
-    kgat: tuple
+    kgat: tuple[Remote, ...]
     links: Optional[str]
 
 
@@ -132,7 +134,7 @@ ENTRIES = {
 }
 
 
-def terms(source, kgat=True):
+def terms(source: str, kgat: bool = True) -> tuple[tuple[str, str, str], ...]:
     """Returns (what, page, licence) of each part of a data set that is known by name; none of another's.
 
     Args:
@@ -147,6 +149,6 @@ def terms(source, kgat=True):
     return (interactions, graph) if kgat else (interactions, FREEBASE_TERMS, KB4REC_TERMS)
 
 
-def licence(source, kgat=True):
+def licence(source: str, kgat: bool = True) -> str:
     """Returns the data's terms as one text, for the manifest; arguments as in `terms`."""
     return "; ".join(f"{what}: {text} ({page})" for what, page, text in terms(source, kgat)) or "not stated"

@@ -5,27 +5,32 @@
 Pages, licences and sizes are shown first. A fetch that broke off goes on; checksums are compared.
 """
 
+from __future__ import annotations
+
 import os
 
 from absl import flags
 
-from katrec_common.command_line import FlagError, UserError, run
+from katrec.common import command_line
+from katrec.common.command_line import FlagError, UserError
 from preprocess import catalog
 from preprocess.fetch import fetch, unpack
 
-FLAGS = flags.FLAGS
-flags.DEFINE_enum("dataset", None, list(catalog.ENTRIES), "The data set.", required=True)
-flags.DEFINE_string("raw_dir", None, "Folder for the raw files; default: datasets/NAME/raw.")
+FLAGS = flags.FlagValues()
+flags.DEFINE_enum("dataset", None, list(catalog.ENTRIES), "The data set.", required=True, flag_values=FLAGS)
+flags.DEFINE_string("raw_dir", None, "Folder for the raw files; default: datasets/NAME/raw.", flag_values=FLAGS)
 flags.DEFINE_enum(
     "graph",
     "kgat",
     ["kgat", "freebase"],
     "Which knowledge graph: KGAT's lists and kg_final (a few MB), "
     "or Freebase's dump (22 GB), for which KB4Rec's links are needed too.",
+    flag_values=FLAGS,
 )
 
 
-def main():
+def main() -> None:
+    """Does what the flags say."""
     entry = catalog.ENTRIES[FLAGS.dataset]
     folder = FLAGS.raw_dir or os.path.join("datasets", FLAGS.dataset, "raw")
     if FLAGS.graph == "freebase" and entry.links is None:
@@ -60,5 +65,10 @@ def _by_hand(entry, folder):
     return missing
 
 
+def command() -> None:
+    """The command."""
+    command_line.run(main, FLAGS)
+
+
 if __name__ == "__main__":
-    run(main)
+    command()

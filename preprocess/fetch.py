@@ -1,5 +1,7 @@
 """Fetching files that may break off, and taking single files out of archives that are not trusted."""
 
+from __future__ import annotations
+
 import contextlib
 import http.client
 import os
@@ -9,11 +11,15 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from katrec_common import files
-from katrec_common.command_line import UserError
+from katrec.common import files
+from katrec.common.command_line import UserError
+
+if TYPE_CHECKING:
+    from preprocess.catalog import Remote
 
 CHECKSUMS = "checksums.json"
 BLOCK_BYTES = 1 << 20
@@ -21,7 +27,7 @@ TRIES, WAIT_SECONDS, TIMEOUT_SECONDS = 5, 2, 60
 MAX_UNPACKED_BYTES = 200 << 30
 
 
-def fetch(remote, folder):
+def fetch(remote: Remote, folder: str) -> str:
     """Fetches a file into `folder`, going on where an earlier try broke off; does nothing where it is there and whole.
 
     Args:
@@ -105,7 +111,7 @@ def _continue(url, part):
         raise OSError(f"{os.path.getsize(part)} of {total} bytes came")
 
 
-def unpack(archive, name, folder, max_bytes=MAX_UNPACKED_BYTES):
+def unpack(archive: str, name: str, folder: str, max_bytes: int = MAX_UNPACKED_BYTES) -> str:
     """Takes the file called `name`, in whatever folder of a zip or tar archive, into `folder`; returns its path.
 
     Paths of the archive are not used, links and devices are passed over, and no more than `max_bytes` are written.

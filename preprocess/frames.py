@@ -1,21 +1,30 @@
 """From tables in memory to a prepared data set on disk."""
 
+from __future__ import annotations
+
 import os
+from typing import Any, Optional
 
 import numpy as np
 import pandas as pd
 
-from katrec_common import files
-from katrec_common.command_line import UserError
+from katrec.common import files
+from katrec.common.command_line import UserError
 from preprocess import catalog
-from preprocess.pipeline import Settings, prepare
+from preprocess.pipeline import Prepared, Settings, prepare
 from preprocess.tables import Tables, check_links
 from preprocess.writer import write
 
 
 def prepare_frames(
-    name, interactions, triplets=None, links=None, titles=None, datasets_dir="datasets", settings=Settings()
-):  # noqa: B008 (a NamedTuple does not change)
+    name: str,
+    interactions: pd.DataFrame,
+    triplets: Optional[pd.DataFrame] = None,
+    links: Optional[pd.DataFrame] = None,
+    titles: Optional[pd.DataFrame] = None,
+    datasets_dir: str = "datasets",
+    settings: Settings = Settings(),  # noqa: B008 (a NamedTuple does not change)
+) -> dict[str, Any]:
     """Prepares a data set from DataFrames and writes it to `datasets_dir`/`name`.
 
     Args:
@@ -56,7 +65,9 @@ def prepare_frames(
     return prepare_and_write(tables, settings, folder, name, "frames", catalog.licence("frames"))[1]
 
 
-def prepare_and_write(tables, settings, folder, name, source, licence):
+def prepare_and_write(
+    tables: Tables, settings: Settings, folder: str, name: str, source: str, licence: str
+) -> tuple[Prepared, dict[str, Any]]:
     """Runs the pipeline and writes the prepared files.
 
     Args:

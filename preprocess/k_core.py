@@ -1,9 +1,11 @@
 """The k-core: the largest part of the interactions in which users and items have at least k of them."""
 
+from __future__ import annotations
+
 import numpy as np
 
 
-def core_rows(users, items, k):
+def core_rows(users: np.ndarray, items: np.ndarray, k: int) -> np.ndarray:
     """Returns which rows are in the k-core, bool[n].
 
     Args:

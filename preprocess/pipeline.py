@@ -1,12 +1,15 @@
 """From a source's tables to the prepared data set: the seven steps of docs/data.md, without loops over rows."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from katrec_common.command_line import UserError
+from katrec.common.command_line import UserError
 from preprocess.k_core import core_rows
+from preprocess.tables import Tables
 
 MIN_HELD_OUT_LENGTH = 3
 
@@ -50,25 +53,25 @@ class Prepared(NamedTuple):
     entity_ids: np.ndarray
     relation_ids: np.ndarray
     titles: np.ndarray
-    report: list
+    report: list[dict[str, Any]]
 
 
-def prepare(tables, settings):
+def prepare(tables: Tables, settings: Settings) -> Prepared:
     """Runs the pipeline.
 
     Args:
-      tables: `preprocess.tables.Tables`.
-      settings: `Settings`.
+      tables: the raw tables.
+      settings: the filters.
 
     Returns:
-      `Prepared`.
+      The prepared data set.
 
     Raises:
       UserError: nothing is left after a filter.
     """
     report = list(tables.report)
-    codes = (pd.factorize(tables.interactions[column])[0] for column in ("user_id", "item_id"))
-    interactions = tables.interactions[core_rows(*codes, settings.min_interactions)]
+    users, items = (pd.factorize(tables.interactions[column])[0] for column in ("user_id", "item_id"))
+    interactions = tables.interactions[core_rows(users, items, settings.min_interactions)]
     _say(report, f"{settings.min_interactions}-core, interactions", len(tables.interactions), len(interactions))
     if interactions.empty:
         raise UserError(
@@ -105,7 +108,9 @@ def _numbered(column):
     return numbers, np.asarray(ids, dtype=object)
 
 
-def leave_one_out(users, items, num_users):
+def leave_one_out(
+    users: np.ndarray, items: np.ndarray, num_users: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Splits each user's items: the last is the test item, the last but one the validation item (Section 4).
 
     Users with fewer than three interactions keep all of theirs for training.

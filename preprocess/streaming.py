@@ -1,16 +1,19 @@
 """Raw interaction files that are too large for memory: read in blocks, damaged rows counted, only what stays kept."""
 
+from __future__ import annotations
+
 import contextlib
 import gzip
 import io
 import os
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from katrec_common.command_line import UserError
+from katrec.common.command_line import UserError
 from preprocess.k_core import core_rows
 
 BLOCK_BYTES = 1 << 25
@@ -29,7 +32,7 @@ class Block(NamedTuple):
     first_line: int
 
 
-def blocks(path, title=None):
+def blocks(path: str, title: Optional[str] = None) -> Iterator[Block]:
     """Yields `Block`s of a file, gzip or plain, with a progress bar over its bytes.
 
     Raises:
@@ -66,12 +69,12 @@ class Damage:
       max_share: more damaged rows than this share of all are an error.
     """
 
-    def __init__(self, path, max_share):
+    def __init__(self, path: str, max_share: float) -> None:
         self._path, self._max_share = path, max_share
         self.rows = self.damaged = 0
-        self._first = None
+        self._first: Optional[str] = None
 
-    def add(self, block, rows, good):
+    def add(self, block: Block, rows: int, good: np.ndarray) -> None:
         """Counts a block's rows.
 
         Args:
@@ -87,7 +90,7 @@ class Damage:
         self.rows += rows
         self.damaged += int(bad.sum())
 
-    def check(self):
+    def check(self) -> dict[str, Any]:
         """Returns the row of the report.
 
         Raises:
@@ -106,7 +109,7 @@ class Damage:
         }
 
 
-def separated(path, separator, names, damage):
+def separated(path: str, separator: str, names: Sequence[Optional[str]], damage: Damage) -> Iterator[pd.DataFrame]:
     """Yields the rows of a file without a header, as a DataFrame of strings a block, in file order.
 
     Args:
@@ -150,7 +153,12 @@ def separated(path, separator, names, damage):
         yield frame if good.all() else frame[good]
 
 
-def filtered(frames, keep, step, report):
+def filtered(
+    frames: Iterable[pd.DataFrame],
+    keep: Callable[[pd.DataFrame], Any],
+    step: str,
+    report: list[dict[str, Any]],
+) -> Iterator[pd.DataFrame]:
     """Yields what `keep` says of each frame's rows, and adds a row to the report at the end.
 
     Args:
@@ -167,9 +175,10 @@ def filtered(frames, keep, step, report):
     report.append({"step": step, "before": before, "kept": kept, "dropped": before - kept})
 
 
-def gathered(frames):
+def gathered(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Returns interactions in one frame, each id held once: user_id and item_id are categorical."""
-    codes, known = {"user_id": [], "item_id": []}, {"user_id": {}, "item_id": {}}
+    codes: dict[str, list[np.ndarray]] = {"user_id": [], "item_id": []}
+    known: dict[str, dict[str, int]] = {"user_id": {}, "item_id": {}}
     times = []
     for frame in frames:
         times.append(frame["timestamp"].to_numpy(np.float64))
@@ -186,7 +195,9 @@ def gathered(frames):
     return pd.DataFrame({**columns, "timestamp": np.concatenate([np.empty(0), *times])})
 
 
-def core(read, k, report):
+def core(
+    read: Callable[[list[dict[str, Any]]], Iterable[pd.DataFrame]], k: int, report: list[dict[str, Any]]
+) -> Iterator[pd.DataFrame]:
     """Yields the k-core of interactions that are read twice, in memory of 16 bytes a row beside what is kept.
 
     The first reading takes 64-bit hashes of the ids: among 10⁷ ids two share one with a chance of 3 · 10⁻⁶.

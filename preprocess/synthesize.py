@@ -8,22 +8,27 @@ popularity falls as a power of the rank, users keep to clusters of items that sh
 Nothing about recommending can be learned from these numbers.
 """
 
+from __future__ import annotations
+
 import os
 
 import numpy as np
 from absl import flags
 
-from katrec_common.command_line import run
+from katrec.common import command_line
 from preprocess.synthetic import FORMATS, SIZES, kept_interactions, write_kgat
 
-FLAGS = flags.FLAGS
-flags.DEFINE_enum("like", None, list(SIZES), "The data set whose formats and sizes are taken.", required=True)
-flags.DEFINE_string("raw_dir", None, "Folder that the files are written to.", required=True)
-flags.DEFINE_float("scale", 1.0, "Factor of all sizes but the number of relations.", 1e-4, 100)
-flags.DEFINE_integer("seed", 0, "Seed; the same seed and scale give the same bytes.", 0)
+FLAGS = flags.FlagValues()
+flags.DEFINE_enum(
+    "like", None, list(SIZES), "The data set whose formats and sizes are taken.", required=True, flag_values=FLAGS
+)
+flags.DEFINE_string("raw_dir", None, "Folder that the files are written to.", required=True, flag_values=FLAGS)
+flags.DEFINE_float("scale", 1.0, "Factor of all sizes but the number of relations.", 1e-4, 100, flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "Seed; the same seed and scale give the same bytes.", 0, flag_values=FLAGS)
 
 
-def main():
+def main() -> None:
+    """Does what the flags say."""
     name, folder = FLAGS.like, FLAGS.raw_dir
     sizes = SIZES[name].scaled(FLAGS.scale)
     os.makedirs(folder, exist_ok=True)
@@ -37,5 +42,10 @@ def main():
     )
 
 
+def command() -> None:
+    """The command."""
+    command_line.run(main, FLAGS)
+
+
 if __name__ == "__main__":
-    run(main)
+    command()

@@ -1,16 +1,19 @@
 """Synthetic raw files of the paper's data sets' formats and sizes."""
 
+from __future__ import annotations
+
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from katrec_common import files
-from katrec_common.paper import TABLE_1
+from katrec.common import files
+from katrec.common.paper import TABLE_1
 from preprocess.sources import amazon_book, lastfm, yelp2018
 
 CLUSTERS, LOYALTY, FEWEST = 50, 0.8, 10
@@ -29,7 +32,7 @@ class Sizes(NamedTuple):
     triplets: int
     rows: int
 
-    def scaled(self, scale):
+    def scaled(self, scale: float) -> Sizes:
         """Returns the sizes times `scale`; there are as many relations as before."""
         sizes = {name: max(round(value * scale), 100) for name, value in self._asdict().items()}
         sizes["relations"] = self.relations
@@ -41,12 +44,12 @@ ROWS = {"amazon-book": 22_507_155, "lastfm": 50_000_000, "yelp2018": 5_261_669}
 SIZES = {name: Sizes(*counts, ROWS[name]) for name, counts in TABLE_1.items()}
 
 
-def clusters(count):
+def clusters(count: int) -> np.ndarray:
     """Returns the cluster of each of `count` users, items or entities."""
     return np.arange(count) % CLUSTERS
 
 
-def kept_interactions(sizes, generator):
+def kept_interactions(sizes: Sizes, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Returns users and items, int64[interactions]: each user and each item has at least ten, most within a cluster."""
     slots = _at_least(sizes.users, sizes.interactions, 0.6, generator)
     tokens = _at_least(sizes.items, sizes.interactions, 0.8, generator)
@@ -65,7 +68,7 @@ def _at_least(count, total, exponent, generator):
     return np.concatenate([np.repeat(np.arange(count), FEWEST), further])
 
 
-def popular(count, total, exponent, generator):
+def popular(count: int, total: int, exponent: float, generator: np.random.Generator) -> np.ndarray:
     """Returns total ids below count, drawn with probability ∝ (id + 1)^−exponent."""
     weights = np.cumsum(np.arange(1, count + 1.0) ** -exponent)
     return np.searchsorted(weights, generator.random(total) * weights[-1]).clip(max=count - 1)
@@ -86,12 +89,14 @@ class Format(NamedTuple):
     """
 
     file: str
-    user_id: object
-    item_id: object
-    times: tuple
-    lines: object
+    user_id: Callable[[np.ndarray], np.ndarray]
+    item_id: Callable[[np.ndarray], np.ndarray]
+    times: tuple[int, int]
+    lines: Callable[..., list[str]]
 
-    def write(self, folder, sizes, users, items, generator):
+    def write(
+        self, folder: str, sizes: Sizes, users: np.ndarray, items: np.ndarray, generator: np.random.Generator
+    ) -> str:
         """Writes the interaction file, the kept interactions among those of rarer users and items; returns its path."""
         path = os.path.join(folder, self.file)
         others = sizes.rows - sizes.interactions
@@ -175,7 +180,7 @@ FORMATS = {
 }
 
 
-def write_kgat(folder, name, sizes, generator):
+def write_kgat(folder: str, name: str, sizes: Sizes, generator: np.random.Generator) -> None:
     """Writes the lists and kg_final of KGAT's repository."""
     items, entities = sizes.items, sizes.items + sizes.entities
     item_ids = FORMATS[name].item_id(np.arange(items))
@@ -188,12 +193,12 @@ def write_kgat(folder, name, sizes, generator):
         [f"{item}{gap}{number} {freebase[number]}" for number, item in enumerate(item_ids)],
     )
     user_ids = FORMATS[name].user_id(np.arange(sizes.users))
-    for file, ids in (
+    for listed, ids in (
         ("user", user_ids),
         ("entity", freebase),
         ("relation", [f"relation.{number}" for number in range(sizes.relations)]),
     ):
-        _lines(folder, f"{file}_list.txt", "org_id remap_id", [f"{one} {number}" for number, one in enumerate(ids)])
+        _lines(folder, f"{listed}_list.txt", "org_id remap_id", [f"{one} {number}" for number, one in enumerate(ids)])
     rows = kept_triplets(sizes, generator)
     text = pd.DataFrame(rows).to_csv(sep=" ", header=False, index=False)
     if name == "lastfm":
@@ -207,7 +212,7 @@ def write_kgat(folder, name, sizes, generator):
         archive.writestr(zipfile.ZipInfo("kg_final.txt", ZIP_DATE), text, zipfile.ZIP_DEFLATED)
 
 
-def kept_triplets(sizes, generator):
+def kept_triplets(sizes: Sizes, generator: np.random.Generator) -> np.ndarray:
     """Returns distinct triplets, int64[triplets, 3]: an item's entities are mostly its cluster's."""
     found = np.empty(0, np.int64)
     attributes, total = sizes.entities, sizes.items + sizes.entities

@@ -1,13 +1,16 @@
 """The tables that every source yields, and how RecBole's atomic files are read into them."""
 
+from __future__ import annotations
+
 import os
 import warnings
-from typing import NamedTuple, Optional
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import pandas as pd
 
-from katrec_common.command_line import UserError
+from katrec.common.command_line import UserError
 
 INTERACTION_COLUMNS = ("user_id:token", "item_id:token", "timestamp:float")
 TRIPLET_COLUMNS = ("head_id:token", "relation_id:token", "tail_id:token")
@@ -30,11 +33,11 @@ class Tables(NamedTuple):
     triplets: pd.DataFrame
     links: pd.DataFrame
     titles: Optional[pd.DataFrame]
-    files: tuple
-    report: tuple = ()
+    files: tuple[str, ...]
+    report: tuple[dict[str, Any], ...] = ()
 
 
-def read_atomic(folder, name):
+def read_atomic(folder: str, name: str) -> Tables:
     """Reads `name`.inter, .kg, .link and, where there is one, .item from `folder`.
 
     Raises:
@@ -55,7 +58,7 @@ def read_atomic(folder, name):
     return Tables(interactions, triplets, links.drop_duplicates(), titles, tuple(files))
 
 
-def read_columns(path, columns):
+def read_columns(path: str, columns: Sequence[str]) -> pd.DataFrame:
     """Returns the named columns of a tab-separated file as strings, without their types.
 
     Args:
@@ -81,7 +84,7 @@ def read_columns(path, columns):
     return table
 
 
-def check_links(links, place):
+def check_links(links: pd.DataFrame, place: Callable[[int], str]) -> None:
     """Checks that no item is linked to two entities; the same link twice is one.
 
     Args:

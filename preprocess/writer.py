@@ -1,19 +1,24 @@
 """The prepared data set on disk. Same input and settings give the same bytes."""
 
+from __future__ import annotations
+
 import os
 import platform
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from katrec_common import files
+from katrec.common import files
+from preprocess.pipeline import Prepared
 
 
-def write(prepared, folder, name, manifest):
+def write(prepared: Prepared, folder: str, name: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Writes the prepared files; `manifest.json` comes last, so that a folder with one is whole.
 
     Args:
-      prepared: `preprocess.pipeline.Prepared`.
+      prepared: what to write.
       folder: where; created when missing.
       name: the data set's name.
       manifest: dict of settings and inputs; versions and the outputs' checksums are added.
@@ -64,7 +69,7 @@ def write(prepared, folder, name, manifest):
     return statistics
 
 
-def table_1(prepared, name):
+def table_1(prepared: Prepared, name: str) -> dict[str, Any]:
     """Returns Table 1's row. Entities leave the items out, as the paper's counts do."""
     users, items = len(prepared.user_ids), len(prepared.item_ids)
     held_out = int((prepared.valid >= 0).sum() + (prepared.test >= 0).sum())

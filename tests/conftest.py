@@ -8,16 +8,24 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 import numpy as np
 import pytest
-from absl import flags
 
-from katrec import settings
 from katrec.data.dataset import load
-from preprocess.pipeline import Settings, prepare
+from katrec.settings import Settings
+from preprocess import pipeline
 from preprocess.tables import read_atomic
 from preprocess.writer import write
 from tests import tiny
 
 ROOT = Path(__file__).parent.parent
+SMALL = {
+    "max_sequence_length": 8,
+    "entity_dim": 8,
+    "propagation_dims": (4, 4),
+    "hidden_dim": 16,
+    "relation_dim": 4,
+    "batch_size": 16,
+    "kg_batch_size": 32,
+}
 
 
 @pytest.fixture
@@ -35,7 +43,7 @@ def tiny_raw(tmp_path_factory):
 def datasets_dir(tiny_raw, tmp_path_factory):
     """Folder with the prepared tiny data set."""
     folder = tmp_path_factory.mktemp("datasets")
-    prepared = prepare(read_atomic(str(tiny_raw), "tiny"), Settings(2, 2, 2))
+    prepared = pipeline.prepare(read_atomic(str(tiny_raw), "tiny"), pipeline.Settings(2, 2, 2))
     write(prepared, str(folder / "tiny"), "tiny", {})
     return folder
 
@@ -46,26 +54,11 @@ def tiny_dataset(datasets_dir):
 
 
 @pytest.fixture
-def make_config():
-    """Makes a run's settings from flags' values: make_config(model="katrec", train_steps=3)."""
+def make_settings():
+    """Makes a small run's settings: make_settings(model="katrec", train_steps=3)."""
 
     def make(**values):
-        values = {
-            "output_dir": "unused",
-            "max_sequence_length": 8,
-            "entity_dim": 8,
-            "propagation_dims": "4,4",
-            "hidden_dim": 16,
-            "relation_dim": 4,
-            "batch_size": 16,
-            "kg_batch_size": 32,
-            **values,
-        }
-        arguments = [f"--{name}={value}" for name, value in values.items()]
-        for name in settings.NAMES:
-            flags.FLAGS[name].unparse()
-        flags.FLAGS(["test", *arguments])
-        return settings.from_flags()
+        return Settings(**{**SMALL, **values})
 
     return make
 

@@ -345,7 +345,7 @@ def test_console_scripts_are_the_commands(command):
         ("search", "katrec.search"),
         ("experiments", "katrec.experiments"),
     ]:
-        code = f"from katrec_common import console; console.{name}()"
+        code = f"from katrec.common import console; console.{name}()"
         done = subprocess.run(
             [sys.executable, "-c", code, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
         )

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from absl import flags
+from katrec.running import flagfiles
 
 from katrec import settings
-from katrec.running import flagfiles
 from tests.conftest import ROOT
 
 FOLDERS = sorted(path.parent.name for path in Path(ROOT, "datasets").glob("*/flags.txt"))

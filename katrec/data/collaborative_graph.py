@@ -1,8 +1,12 @@
 """The collaborative knowledge graph 𝒢 (Section 3.2): triplets and training interactions, in both directions."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
+
+from katrec.data.dataset import Dataset
 
 
 class CollaborativeGraph(NamedTuple):
@@ -23,7 +27,7 @@ class CollaborativeGraph(NamedTuple):
     num_relations: int
 
 
-def build(dataset):
+def build(dataset: Dataset) -> CollaborativeGraph:
     """Builds 𝒢 of a `Dataset`. Held-out interactions are left out."""
     head, relation, tail = dataset.triplets.T.astype(np.int64)
     users = np.repeat(np.arange(dataset.num_users), np.diff(dataset.offsets)) + dataset.num_entities
@@ -38,7 +42,8 @@ def build(dataset):
     )
     num_nodes = dataset.num_entities + dataset.num_users
     num_relations = 2 * dataset.num_relations + 2
-    keys = np.unique(edge_keys(*edges.T, num_nodes, num_relations))
+    heads, relations, tails = edges.T
+    keys = np.unique(edge_keys(heads, relations, tails, num_nodes, num_relations))
     return CollaborativeGraph(
         heads=(keys // (num_nodes * num_relations)).astype(np.int32),
         relations=(keys // num_nodes % num_relations).astype(np.int32),
@@ -48,6 +53,8 @@ def build(dataset):
     )
 
 
-def edge_keys(heads, relations, tails, num_nodes, num_relations):
+def edge_keys(
+    heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, num_nodes: int, num_relations: int
+) -> np.ndarray:
     """Returns one int64 an edge, (h · |R′| + r) · N + t: equal keys are equal edges, sorted keys sorted edges."""
     return (heads.astype(np.int64) * num_relations + relations) * num_nodes + tails

@@ -1,13 +1,15 @@
 """A prepared data set in memory (docs/data.md)."""
 
+from __future__ import annotations
+
 import os
 import zipfile
 from typing import NamedTuple
 
 import numpy as np
 
-from katrec_common import files
-from katrec_common.command_line import UserError
+from katrec.common import files
+from katrec.common.command_line import UserError
 
 UNSTATED = "not stated"
 
@@ -24,6 +26,7 @@ class Dataset(NamedTuple):
       num_items, num_entities, num_relations: sizes; entities include the items.
       checksums: SHA-256 of each prepared file.
       licence: the raw data's terms, as far as they are known.
+      folder: where the prepared files are; "" for a data set that was made in memory.
     """
 
     name: str
@@ -37,12 +40,13 @@ class Dataset(NamedTuple):
     num_relations: int
     checksums: dict
     licence: str = UNSTATED
+    folder: str = ""
 
     @property
-    def num_users(self):
+    def num_users(self) -> int:
         return len(self.valid)
 
-    def histories(self, split):
+    def histories(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Returns what a model may read to predict the held-out items of `split`: offsets and items.
 
         Args:
@@ -55,7 +59,7 @@ class Dataset(NamedTuple):
         offsets = self.offsets + np.concatenate([[0], np.cumsum(held)])
         return offsets, np.insert(self.items, ends, self.valid[held])
 
-    def interactions(self):
+    def interactions(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns all interactions, held out or not: the arrays user, item."""
         users = np.repeat(np.arange(self.num_users), np.diff(self.offsets))
         held = np.flatnonzero(self.valid >= 0)
@@ -64,8 +68,24 @@ class Dataset(NamedTuple):
             np.concatenate([self.items, self.valid[held], self.test[held]]),
         )
 
+    def popularity(self) -> np.ndarray:
+        """Returns how many training interactions each item has, int64[|I|]."""
+        return np.bincount(self.items, minlength=self.num_items)
 
-def load(datasets_dir, name):
+    def raw_ids(self, what: str) -> list[str]:
+        """Returns raw ids in the order of their numbers.
+
+        Args:
+          what: "item", "user", "entity" (items' entities first) or "relation".
+
+        Raises:
+          UserError: the prepared file is missing or damaged.
+        """
+        plural = {"entity": "entities"}.get(what, f"{what}s")
+        return files.read_column(os.path.join(self.folder, f"{plural}.tsv"), f"{what}_id")
+
+
+def load(datasets_dir: str, name: str) -> Dataset:
     """Reads `datasets_dir`/`name`.
 
     Raises:
@@ -87,6 +107,7 @@ def load(datasets_dir, name):
         num_relations=statistics["relations"],
         checksums=manifest["outputs"],
         licence=manifest.get("licence", UNSTATED),
+        folder=folder,
         **sequences,
     )
     fits = (
@@ -99,7 +120,7 @@ def load(datasets_dir, name):
     return dataset
 
 
-def _arrays(path):
+def _arrays(path: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return dict(archive)

@@ -1,8 +1,13 @@
 """Negatives: broken triplets for Eq. 1, items that training tells from the next one, items that evaluation ranks."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
 
-from katrec.data.collaborative_graph import edge_keys
+from katrec.data.collaborative_graph import CollaborativeGraph, edge_keys
+from katrec.data.dataset import Dataset
 from katrec.data.sequences import positions_within
 
 
@@ -16,14 +21,14 @@ class TripletSampler:
       ValueError: some head is joined to every node by one relation, so that it has no t′.
     """
 
-    def __init__(self, graph):
+    def __init__(self, graph: CollaborativeGraph) -> None:
         self.graph = graph
         self.keys = edge_keys(graph.heads, graph.relations, graph.tails, graph.num_nodes, graph.num_relations)
         pairs, counts = np.unique(self.keys // graph.num_nodes, return_counts=True)
         if len(pairs) and counts.max() == graph.num_nodes:
             raise ValueError(f"node {pairs[counts.argmax()] // graph.num_relations} is joined to every node")
 
-    def sample(self, generator, size):
+    def sample(self, generator: np.random.Generator, size: int) -> np.ndarray:
         """Returns int32[size, 4], columns h, r, t, t′, drawn with a `numpy.random.Generator`."""
         graph = self.graph
         edges = generator.integers(len(self.keys), size=size)
@@ -33,7 +38,7 @@ class TripletSampler:
         )
         return np.stack([heads, relations, graph.tails[edges], broken], axis=1)
 
-    def contains(self, heads, relations, tails):
+    def contains(self, heads: np.ndarray, relations: np.ndarray, tails: np.ndarray) -> np.ndarray:
         """Returns bool[n]: is (h, r, t) an edge of 𝒢?"""
         keys = edge_keys(heads, relations, tails, self.graph.num_nodes, self.graph.num_relations)
         return _among(self.keys, keys)
@@ -46,14 +51,14 @@ class ItemSampler:
       dataset: `Dataset`.
     """
 
-    def __init__(self, dataset):
+    def __init__(self, dataset: Dataset) -> None:
         self._num_items = dataset.num_items
         users = np.repeat(np.arange(dataset.num_users), np.diff(dataset.offsets))
         keys = np.unique(users * dataset.num_items + dataset.items)
         counts = np.bincount(keys // dataset.num_items, minlength=dataset.num_users)
         self._keys = keys[counts[keys // dataset.num_items] < dataset.num_items]
 
-    def sample(self, generator, users, width):
+    def sample(self, generator: np.random.Generator, users: np.ndarray, width: int) -> np.ndarray:
         """Returns int32[n, width], items outside the histories of `users`, int[n]."""
         owners = np.repeat(users.astype(np.int64), width)
         drawn = _drawn_outside(
@@ -65,7 +70,12 @@ class ItemSampler:
         return drawn.reshape(len(users), width)
 
 
-def _drawn_outside(generator, high, size, forbidden):
+def _drawn_outside(
+    generator: np.random.Generator,
+    high: int,
+    size: int,
+    forbidden: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
     """Returns int32[size] uniform below `high`, drawn again where `forbidden(rows, numbers)` is true."""
     drawn = np.empty(size, np.int32)
     pending = np.arange(size)
@@ -75,14 +85,21 @@ def _drawn_outside(generator, high, size, forbidden):
     return drawn
 
 
-def _among(ordered, keys):
+def _among(ordered: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """Returns which of `keys` are in the sorted array `ordered`."""
     if not len(ordered):
         return np.zeros(len(keys), bool)
     return ordered[np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)] == keys
 
 
-def item_negatives(users, items, num_users, num_items, count, generator):
+def item_negatives(
+    users: np.ndarray,
+    items: np.ndarray,
+    num_users: int,
+    num_items: int,
+    count: int,
+    generator: np.random.Generator,
+) -> np.ndarray:
     """Draws for each user distinct items, uniform over those outside the user's history.
 
     A user with fewer than `count` such items gets all of them.
@@ -108,7 +125,7 @@ def item_negatives(users, items, num_users, num_items, count, generator):
     return np.where(ranks >= 0, ranks + below - starts[:, None], -1).astype(np.int32)
 
 
-def _distinct(sizes, count, generator):
+def _distinct(sizes: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
     """Returns int64[n, count]: in row i distinct numbers below sizes[i], as many as there are, then −1."""
     drawn = np.full((len(sizes), count), -1)
     few = sizes < 4 * count
@@ -132,7 +149,7 @@ def _distinct(sizes, count, generator):
     return drawn
 
 
-def _repeats(numbers):
+def _repeats(numbers: np.ndarray) -> np.ndarray:
     """Returns which entries stand earlier in their row already."""
     order = np.argsort(numbers, axis=1, kind="stable")
     ordered = np.take_along_axis(numbers, order, axis=1)

@@ -1,5 +1,7 @@
 """Windows over the users' histories, cut into batches of similar length."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +14,12 @@ class Tokens(NamedTuple):
 
     padding: int
     mask: int
-    count: int
+    total: int
 
 
-def tokens_of(num_items):
+def tokens_of(num_items: int) -> Tokens:
     """Returns the `Tokens` of |I| items."""
-    return Tokens(padding=num_items, mask=num_items + 1, count=num_items + 2)
+    return Tokens(padding=num_items, mask=num_items + 1, total=num_items + 2)
 
 
 class Windows(NamedTuple):
@@ -34,7 +36,7 @@ class Windows(NamedTuple):
     lengths: np.ndarray
 
 
-def windows(offsets, max_length, sliding_window):
+def windows(offsets: np.ndarray, max_length: int, sliding_window: float) -> Windows:
     """Cuts every history of at least two items into windows; with T = 1, every history into single items.
 
     A history of n ≤ T items is one window. A longer one gives windows of T items that end at its end, one stride
@@ -59,7 +61,7 @@ def windows(offsets, max_length, sliding_window):
     )
 
 
-def batch_order(lengths, batch_size, generator):
+def batch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
     """Returns one epoch's batches: a list of int[≤ batch_size] of window numbers, each window in one batch.
 
     The windows are shuffled, sorted by length within groups of a few batches so that little is padded, and the
@@ -72,12 +74,12 @@ def batch_order(lengths, batch_size, generator):
     return [batches[i] for i in generator.permutation(len(batches))]
 
 
-def positions_within(counts):
+def positions_within(counts: np.ndarray) -> np.ndarray:
     """Returns 0 … counts[0] − 1, then 0 … counts[1] − 1, and so on, int64[sum of counts]."""
     return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def padded(items, starts, lengths, padding):
+def padded(items: np.ndarray, starts: np.ndarray, lengths: np.ndarray, padding: int) -> np.ndarray:
     """Returns int32[n, w]: stretches of `items`, right-aligned, w the longest of `lengths`, `padding` before them."""
     width = max(int(lengths.max(initial=0)), 1)
     places = (starts + lengths)[:, None] - np.arange(width, 0, -1)
@@ -85,7 +87,7 @@ def padded(items, starts, lengths, padding):
     return np.where(inside, items[np.where(inside, places, 0)] if len(items) else padding, padding).astype(np.int32)
 
 
-def recent_items(offsets, items, users, count, padding):
+def recent_items(offsets: np.ndarray, items: np.ndarray, users: np.ndarray, count: int, padding: int) -> np.ndarray:
     """Returns int32[n, ≤ count]: the last `count` items of each user's history, right-aligned."""
     lengths = np.minimum(np.diff(offsets)[users], count)
     return padded(items, offsets[users + 1] - lengths, lengths, padding)

@@ -1,18 +1,25 @@
 """What the transformer attends when it predicts the test items (Sections 4.2.6 and 4.2.7)."""
 
+from __future__ import annotations
+
 import numpy as np
 import tensorflow as tf
 
+from katrec.data.dataset import Dataset
 from katrec.data.sequences import recent_items
+from katrec.models.base import ItemTables
+from katrec.models.cloze_model import ClozeModel
 
 BATCH_USERS = 256
 
 
-def attention_weights(model, tables, histories, users):
+def attention_weights(
+    model: ClozeModel, tables: ItemTables, histories: tuple[np.ndarray, np.ndarray], users: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray]:
     """Returns the attention weights of users' histories, and which positions are real.
 
     Args:
-      model: a `ClozeRecommender`.
+      model: KATRec or BERT4Rec.
       tables: its `inference_tables()`.
       histories: offsets and items, as `Dataset.histories` returns them.
       users: int[n].
@@ -28,14 +35,14 @@ def attention_weights(model, tables, histories, users):
     return [tf.cast(layer, tf.float32).numpy() for layer in weights], sequences != model.tokens.padding
 
 
-def average_attention(model, dataset, positions):
+def average_attention(model: ClozeModel, dataset: Dataset, positions: int) -> np.ndarray:
     """Returns the mean attention weights over the test users on the last positions of their sequences (Figure 5).
 
     A pair of positions is averaged over the users for whom neither is padding; a pair that no user has is NaN.
 
     Args:
-      model: a `ClozeRecommender`.
-      dataset: `Dataset`.
+      model: KATRec or BERT4Rec.
+      dataset: the prepared data set.
       positions: how many of the last positions, the mask token's included.
 
     Returns:
@@ -55,11 +62,11 @@ def average_attention(model, dataset, positions):
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def cooccurrence_ratio(dataset, items):
+def cooccurrence_ratio(dataset: Dataset, items: np.ndarray) -> np.ndarray:
     """Returns the share of all users whose training histories hold both items of each pair (Figure 6a).
 
     Args:
-      dataset: `Dataset`.
+      dataset: the prepared data set.
       items: int[n].
 
     Returns:

@@ -1,12 +1,19 @@
 """Hit@K, NDCG@K and MAP of one target a user (Section 4.2.1)."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Union
+
 import numpy as np
+
+Ranks = Union[np.ndarray, Sequence[int]]
 
 CUTOFFS = (1, 5, 10)
 NAMES = (*(f"Hit@{k}" for k in CUTOFFS), *(f"NDCG@{k}" for k in CUTOFFS), "MAP")
 
 
-def metrics(ranks):
+def metrics(ranks: Ranks) -> dict[str, float]:
     """Returns the mean metrics of `ranks`: a dict of Hit@1, Hit@5, Hit@10, NDCG@1, NDCG@5, NDCG@10, MAP.
 
     Args:
@@ -21,7 +28,7 @@ def metrics(ranks):
     return {name: float(per_user(ranks, name).mean()) for name in NAMES}
 
 
-def per_user(ranks, name):
+def per_user(ranks: np.ndarray, name: str) -> np.ndarray:
     """Returns a metric of each rank, float[n].
 
         Hit@K: [rank ≤ K],   NDCG@K: [rank ≤ K] / log₂(rank + 1),   MAP: 1 / rank
@@ -32,6 +39,19 @@ def per_user(ranks, name):
     """
     if name == "MAP":
         return 1 / ranks
-    kind, cutoff = name.split("@")
-    gains = np.ones(len(ranks)) if kind == "Hit" else 1 / np.log2(ranks + 1.0)
+    gain, cutoff = name.split("@")
+    gains = np.ones(len(ranks)) if gain == "Hit" else 1 / np.log2(ranks + 1.0)
     return np.where(ranks <= int(cutoff), gains, 0)
+
+
+def metric_lines(splits: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """Returns a line for a terminal for each split and protocol.
+
+    Args:
+      splits: {"test": {"sampled": {"Hit@1": …, …}, "full": {…}}, …} as in result.json.
+    """
+    return "\n".join(
+        f"{split:5} {protocol:7} " + "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        for split, protocols in splits.items()
+        for protocol, values in protocols.items()
+    )

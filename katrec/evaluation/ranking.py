@@ -1,12 +1,16 @@
 """Ranks of the held-out items, among sampled negatives and among all items."""
 
+from __future__ import annotations
+
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from katrec.data.dataset import Dataset
 from katrec.data.negatives import item_negatives
 from katrec.data.sequences import positions_within, recent_items
 from katrec.evaluation.metrics import metrics
+from katrec.models.base import RankingModel
 
 NEGATIVES_SEED = 2020
 BATCH_USERS = 512
@@ -22,8 +26,8 @@ class Evaluator:
     reads; the target is always ranked. Ties count against the target.
 
     Args:
-      model: a `Recommender`.
-      dataset: `Dataset`.
+      model: what is evaluated.
+      dataset: what it is evaluated on.
       split: "valid" or "test".
       num_negatives: negatives a user; a user with fewer items outside the history gets all of those.
 
@@ -31,7 +35,7 @@ class Evaluator:
       users: int[n], the users with a held-out item.
     """
 
-    def __init__(self, model, dataset, split, num_negatives):
+    def __init__(self, model: RankingModel, dataset: Dataset, split: str, num_negatives: int) -> None:
         self._model = model
         self._bias = model.item_bias
         self._tables = tf.function(model.inference_tables)
@@ -50,11 +54,11 @@ class Evaluator:
         order = np.argsort(self.lengths(), kind="stable")
         self._batches = np.split(order, range(BATCH_USERS, len(self.users), BATCH_USERS))
 
-    def lengths(self):
+    def lengths(self) -> np.ndarray:
         """Returns how many positions the model reads of each user, the one that it predicts included, int64[n]."""
         return np.minimum(np.diff(self._offsets)[self.users], self._model.history_length) + 1
 
-    def ranks(self, full=True):
+    def ranks(self, full: bool = True) -> dict[str, np.ndarray]:
         """Returns the targets' ranks by protocol: {"sampled": int64[n], "full": int64[n]}, in the order of `users`.
 
         Memory is bounded: users are scored `BATCH_USERS` at a time.
@@ -76,7 +80,7 @@ class Evaluator:
                 ranks[protocol][batch] = rank(vectors, tables.outputs, batch)
         return ranks
 
-    def evaluate(self, full=True):
+    def evaluate(self, full: bool = True) -> dict[str, dict[str, float]]:
         """Returns {"sampled": metrics, "full": metrics} (see `metrics`)."""
         return {protocol: metrics(ranks) for protocol, ranks in self.ranks(full).items()}
 
@@ -101,7 +105,7 @@ def _distinct_but(excluded, offsets, items, num_items):
 
 
 @tf.function(reduce_retracing=True)
-def sampled_ranks(vectors, items, bias, candidates):
+def sampled_ranks(vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
     """Returns the rank of each row's first candidate among the row's others, as `rank_of_first`.
 
     Args:
@@ -118,7 +122,7 @@ def sampled_ranks(vectors, items, bias, candidates):
     return rank_of_first(tf.where(candidates >= 0, scores, -np.inf))
 
 
-def rank_of_first(scores):
+def rank_of_first(scores: tf.Tensor) -> tf.Tensor:
     """Returns the rank, from 1, of column 0 in each row of float[n, c], as int32[n]; equal scores come before it.
 
     A score that is not a number counts as worst for the target and as best for the others.
@@ -127,7 +131,7 @@ def rank_of_first(scores):
 
 
 @tf.function(reduce_retracing=True)
-def full_ranks(vectors, items, bias, targets, seen):
+def full_ranks(vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
     """Returns the rank, from 1, of each row's target among all items that it has not seen; ties as in `rank_of_first`.
 
     Args:

@@ -1,27 +1,30 @@
-"""The paper's Section 3 as Keras layers, and its baselines'."""
+"""The paper's Section 3 as Keras layers.
 
-from katrec.layers.causal_transformer import CausalTransformerLayer
-from katrec.layers.ego_network import EgoNetworks
-from katrec.layers.ego_network_attention import EgoNetworkAttention
+Its three modules are `TransR` (the scorer of triplets), `KnowledgeGraphEncoder` (node embeddings, ego-network
+attention, propagation) and `TransformerEncoder`; `ItemCooccurrence` and `NextItemHead` join them and score items.
+"""
+
+from katrec.layers.elementwise import LayerNorm
 from katrec.layers.initializers import embedding_initializer
 from katrec.layers.item_cooccurrence import ItemCooccurrence, NextItemHead
-from katrec.layers.knowledge_graph_encoder import BiInteractionAggregator, KnowledgeGraphEncoder
+from katrec.layers.knowledge_graph.encoder import BiInteractionAggregator, KnowledgeGraphEncoder
 from katrec.layers.position import PositionalEmbedding
 from katrec.layers.seeded_dropout import SeededDropout
-from katrec.layers.transformer import TransformerLayer
+from katrec.layers.self_attention import SelfAttention
+from katrec.layers.transformer import TransformerEncoder, TransformerLayer
 from katrec.layers.transr import TransR
 
 __all__ = [
     "BiInteractionAggregator",
-    "CausalTransformerLayer",
-    "EgoNetworkAttention",
-    "EgoNetworks",
     "ItemCooccurrence",
     "KnowledgeGraphEncoder",
+    "LayerNorm",
     "NextItemHead",
     "PositionalEmbedding",
     "SeededDropout",
+    "SelfAttention",
     "TransR",
+    "TransformerEncoder",
     "TransformerLayer",
     "embedding_initializer",
 ]

@@ -1,5 +1,7 @@
 """The Cloze loss's cross-entropy over all items (Section 3.4), in blocks of positions."""
 
+from __future__ import annotations
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,15 +9,18 @@ BLOCK_ROWS = 512
 SMALLEST = np.finfo(np.float32).tiny
 
 
-def weighted_cross_entropy(vectors, items, bias, labels, weights):
+def weighted_cross_entropy(
+    vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor
+) -> tf.Tensor:
     """Returns Σ_n w_n · −log P(i_n), P = softmax(v_n Êᵀ + b_O).
 
     The logits of a block of positions are made, turned into probabilities p and used for the gradients at once:
 
         ∂v_n = w_n (p_n Ê − Ê[i_n]),   ∂Ê = Σ_n w_n (p_n − 1[i_n])ᵀ v_n,   ∂b_O = Σ_n w_n (p_n − 1[i_n])
 
-    so that there is one float[BLOCK_ROWS, |I|] instead of three float[n, |I|]. The softmax and the sums are float32
-    inside, whatever the type of `vectors`; −log P is reported as at most 87, the end of float32.
+    so that there is one float[BLOCK_ROWS, |I|] instead of three float[n, |I|]. Logits have the type of `vectors`:
+    16-bit ones are rounded before the softmax, whose exponentials and sums are float32. −log P is reported as at most
+    87, the end of float32.
 
     Args:
       vectors: v, float[n, q].
@@ -30,23 +35,23 @@ def weighted_cross_entropy(vectors, items, bias, labels, weights):
 
     @tf.custom_gradient
     def loss(vectors, items, bias):
-        kind = vectors.dtype
+        dtype = vectors.dtype
         num_rows = tf.shape(vectors)[0]
         num_blocks = tf.maximum(-(-num_rows // BLOCK_ROWS), 1)
-        weighted = vectors * tf.cast(weights, kind)[:, None]
+        weighted = vectors * tf.cast(weights, dtype)[:, None]
 
         def block(i, total, to_vectors, to_items, to_bias):
             rows = slice(i * BLOCK_ROWS, tf.minimum((i + 1) * BLOCK_ROWS, num_rows))
-            logits = tf.matmul(vectors[rows], items, transpose_b=True) + tf.cast(bias, kind)
+            logits = tf.matmul(vectors[rows], items, transpose_b=True) + tf.cast(bias, dtype)
             probabilities = tf.nn.softmax(logits)
-            own = tf.cast(tf.gather(probabilities, labels[rows], batch_dims=1), tf.float32)
-            total -= tf.reduce_sum(weights[rows] * tf.math.log(tf.maximum(own, SMALLEST)))
+            target = tf.cast(tf.gather(probabilities, labels[rows], batch_dims=1), tf.float32)
+            total -= tf.reduce_sum(weights[rows] * tf.math.log(tf.maximum(target, SMALLEST)))
             to_vectors = to_vectors.write(i, probabilities @ items)
             to_items += tf.cast(tf.matmul(probabilities, weighted[rows], transpose_a=True), tf.float32)
-            to_bias += tf.cast(tf.cast(weights[rows], kind)[None] @ probabilities, tf.float32)[0]
+            to_bias += tf.cast(tf.cast(weights[rows], dtype)[None] @ probabilities, tf.float32)[0]
             return i + 1, total, to_vectors, to_items, to_bias
 
-        parts = tf.TensorArray(kind, num_blocks, infer_shape=False, element_shape=[None, vectors.shape[1]])
+        parts = tf.TensorArray(dtype, num_blocks, infer_shape=False, element_shape=[None, vectors.shape[1]])
         zeros = tf.zeros(items.shape), tf.zeros(bias.shape)
         _, total, to_vectors, to_items, to_bias = tf.while_loop(
             lambda i, *_: i < num_blocks,
@@ -54,12 +59,12 @@ def weighted_cross_entropy(vectors, items, bias, labels, weights):
             (tf.constant(0), tf.constant(0.0), parts, *zeros),
             parallel_iterations=1,
         )
-        to_vectors = (to_vectors.concat() - tf.gather(items, labels)) * tf.cast(weights, kind)[:, None]
+        to_vectors = (to_vectors.concat() - tf.gather(items, labels)) * tf.cast(weights, dtype)[:, None]
         to_items = tf.tensor_scatter_nd_sub(to_items, labels[:, None], tf.cast(weighted, tf.float32))
         to_bias = tf.tensor_scatter_nd_sub(to_bias, labels[:, None], weights)
 
         def gradient(upstream):
-            return tf.cast(upstream, kind) * to_vectors, tf.cast(upstream * to_items, kind), upstream * to_bias
+            return tf.cast(upstream, dtype) * to_vectors, tf.cast(upstream * to_items, dtype), upstream * to_bias
 
         return total, gradient
 

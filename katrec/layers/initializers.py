@@ -1,11 +1,13 @@
 """Initial values (Section 4.2.3)."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 INITIALIZER_RANGE = 0.02
 
 
-def embedding_initializer():
+def embedding_initializer() -> tf.keras.initializers.Initializer:
     """Returns the paper's initialiser: a truncated normal distribution in the interval [−0.02, 0.02].
 
     Keras truncates at two standard deviations, so the deviation is half the interval's bound.

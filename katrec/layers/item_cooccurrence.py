@@ -1,14 +1,18 @@
 """The output layer (Section 3.3.3): fused item embeddings and the next item's scores."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import tensorflow as tf
 
-from katrec.layers.gelu import gelu
+from katrec.layers.elementwise import LayerNorm, gelu
 from katrec.layers.initializers import embedding_initializer
-from katrec.layers.layer_norm import LayerNorm
 
 ACTIVATIONS = {"gelu": gelu, "leaky_relu": tf.nn.leaky_relu}
 
 
+@tf.keras.saving.register_keras_serializable(package="katrec")
 class ItemCooccurrence(tf.keras.layers.Layer):
     """Fuses the item embeddings of both modules (Section 3.3.3).
 
@@ -24,13 +28,13 @@ class ItemCooccurrence(tf.keras.layers.Layer):
       ValueError: another activation.
     """
 
-    def __init__(self, activation="gelu", **kwargs):
+    def __init__(self, activation: str = "gelu", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if activation not in ACTIVATIONS:
             raise ValueError(f"the activation is {activation!r}, it must be one of {sorted(ACTIVATIONS)}")
         self.activation = activation
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         q = input_shape[1][-1]
         self.kernel = self.add_weight(
             name="kernel", shape=(input_shape[0][-1] + q, q), initializer=embedding_initializer()
@@ -38,13 +42,14 @@ class ItemCooccurrence(tf.keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(q,), initializer="zeros")
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         return ACTIVATIONS[self.activation](tf.concat(inputs, axis=-1) @ self.kernel + self.bias)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": self.activation}
 
 
+@tf.keras.saving.register_keras_serializable(package="katrec")
 class NextItemHead(tf.keras.layers.Layer):
     """The vectors whose products with the item embeddings are the next item's scores (Section 3.3.3).
 
@@ -61,7 +66,7 @@ class NextItemHead(tf.keras.layers.Layer):
     Output: float[n, q].
     """
 
-    def __init__(self, num_items, output_dim, layer_norm=True, **kwargs):
+    def __init__(self, num_items: int, output_dim: int, layer_norm: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_items = num_items
         self.output_dim = output_dim
@@ -75,22 +80,22 @@ class NextItemHead(tf.keras.layers.Layer):
         )
         self.norm = LayerNorm(name="norm", dtype=self.dtype_policy) if layer_norm else None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         # float32 in a layer of any compute type: scores are made outside of `call`.
         self.bias = self.add_weight(
             name="bias", shape=(self.num_items,), initializer="zeros", experimental_autocast=False
         )
         super().build(input_shape)
 
-    def call(self, hidden):
+    def call(self, hidden: tf.Tensor) -> tf.Tensor:
         vectors = self.transform(hidden)
-        return self.norm(vectors) if self.layer_norm else vectors
+        return self.norm(vectors) if self.norm else vectors
 
-    def logits(self, vectors, items):
+    def logits(self, vectors: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns vectors Êᵀ + b_O, float[n, |I|], of `vectors` float[n, q] and Ê float[|I|, q]."""
         return tf.matmul(vectors, items, transpose_b=True) + self.bias
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_items": self.num_items,

@@ -1,12 +1,14 @@
 """Losses of the baselines on the scores of targets and of sampled negatives, one value a target."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 EXCLUDED_LOGIT = -1e9
 SMALLEST = 1e-24
 
 
-def bpr(target, negative):
+def bpr(target: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
     """Bayesian personalized ranking (Rendle et al. 2012, Section 4.1): −ln σ(r_i − r_j).
 
     Args:
@@ -18,7 +20,7 @@ def bpr(target, negative):
     return tf.nn.softplus(negative - target)
 
 
-def binary_cross_entropy(target, negative):
+def binary_cross_entropy(target: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
     """SASRec's loss (Kang and McAuley 2018, Eq. 7): −[ln σ(r_i) + ln(1 − σ(r_j))].
 
     Args and Returns as in `bpr`.
@@ -26,7 +28,7 @@ def binary_cross_entropy(target, negative):
     return tf.nn.softplus(-target) + tf.nn.softplus(negative)
 
 
-def top1(target, negatives, allowed):
+def top1(target: tf.Tensor, negatives: tf.Tensor, allowed: tf.Tensor) -> tf.Tensor:
     """TOP1 (Hidasi et al. 2015, Section 3.1.3): the mean over the negatives of σ(r_j − r_i) + σ(r_j²).
 
     Args:
@@ -42,7 +44,7 @@ def top1(target, negatives, allowed):
     return tf.reduce_sum(tf.where(allowed, terms, 0.0), axis=-1) / count
 
 
-def top1_max(target, negatives, allowed):
+def top1_max(target: tf.Tensor, negatives: tf.Tensor, allowed: tf.Tensor) -> tf.Tensor:
     """TOP1-max (Hidasi and Karatzoglou 2018, ranking-max losses).
 
         Σ_j s_j (σ(r_j − r_i) + σ(r_j²)),   s = softmax of the r_j
@@ -53,7 +55,7 @@ def top1_max(target, negatives, allowed):
     return tf.reduce_sum(_shares(negatives, allowed) * terms, axis=-1)
 
 
-def bpr_max(target, negatives, allowed, l2):
+def bpr_max(target: tf.Tensor, negatives: tf.Tensor, allowed: tf.Tensor, l2: float) -> tf.Tensor:
     """BPR-max with score regularization (Hidasi and Karatzoglou 2018, ranking-max losses).
 
         −ln Σ_j s_j σ(r_i − r_j) + λ Σ_j s_j r_j²,   s = softmax of the r_j

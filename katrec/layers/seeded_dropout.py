@@ -1,10 +1,15 @@
 """Dropout whose mask is a function of an explicit seed, so that a resumed run draws the same masks."""
 
+from __future__ import annotations
+
+from typing import Any, Optional
+
 import tensorflow as tf
 
 LEVELS = 1 << 16
 
 
+@tf.keras.saving.register_keras_serializable(package="katrec")
 class SeededDropout(tf.keras.layers.Layer):
     """Dropout (Section 3.3.2): zeroes a share of the entries and scales the others by 1 / (1 − rate).
 
@@ -20,13 +25,13 @@ class SeededDropout(tf.keras.layers.Layer):
       ValueError: the rate is outside [0, 1).
     """
 
-    def __init__(self, rate, **kwargs):
+    def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
             raise ValueError(f"the dropout rate is {rate}, it must be in [0, 1)")
         self.rate = rate
 
-    def call(self, x, seed=None):
+    def call(self, x: tf.Tensor, seed: Optional[tf.Tensor] = None) -> tf.Tensor:
         dropped = round(self.rate * LEVELS)
         if seed is None or dropped == 0:
             return x
@@ -37,10 +42,5 @@ class SeededDropout(tf.keras.layers.Layer):
         # A product is quicker than a choice, and so is its gradient.
         return x * (tf.cast(bits >= dropped - LEVELS // 2, x.dtype) * (LEVELS / (LEVELS - dropped)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate}
-
-
-def fold(seed, number):
-    """Returns a seed of its own for part `number` of a computation, or None where `seed` is None (inference)."""
-    return None if seed is None else tf.random.experimental.stateless_fold_in(seed, number)

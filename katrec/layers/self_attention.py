@@ -1,5 +1,9 @@
 """Multi-head self-attention (Section 3.3.2)."""
 
+from __future__ import annotations
+
+from typing import Any, Optional
+
 import tensorflow as tf
 
 from katrec.layers.initializers import embedding_initializer
@@ -8,6 +12,7 @@ from katrec.layers.seeded_dropout import SeededDropout
 MASKED_LOGIT = -1e9
 
 
+@tf.keras.saving.register_keras_serializable(package="katrec")
 class SelfAttention(tf.keras.layers.Layer):
     """Scaled dot-product attention of several heads (Section 3.3.2).
 
@@ -25,13 +30,13 @@ class SelfAttention(tf.keras.layers.Layer):
       ValueError: k does not divide q.
     """
 
-    def __init__(self, num_heads=2, dropout=0.1, **kwargs):
+    def __init__(self, num_heads: int = 2, dropout: float = 0.1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.dropout = dropout
         self.dropout_layer = SeededDropout(dropout, dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         q = input_shape[-1]
         if q % self.num_heads:
             raise ValueError(f"{self.num_heads} heads do not divide the hidden size {q}")
@@ -47,7 +52,9 @@ class SelfAttention(tf.keras.layers.Layer):
         self.output_projection = dense(q, "output")
         super().build(input_shape)
 
-    def call(self, wanted, x, allowed, seed=None):
+    def call(
+        self, wanted: tf.Tensor, x: tf.Tensor, allowed: tf.Tensor, seed: Optional[tf.Tensor] = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         (query,) = self._heads(self.query(wanted), 1)
         key, value = self._heads(self.key_value(x), 2)
         logits = tf.cast(tf.matmul(query * self.head_dim**-0.5, key, transpose_b=True), tf.float32)
@@ -61,5 +68,5 @@ class SelfAttention(tf.keras.layers.Layer):
         heads = tf.reshape(projected, [shape[0], shape[1], count, self.num_heads, self.head_dim])
         return tf.unstack(tf.transpose(heads, [2, 0, 3, 1, 4]), num=count)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_heads": self.num_heads, "dropout": self.dropout}

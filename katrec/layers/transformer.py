@@ -1,25 +1,45 @@
-"""The bidirectional transformer layer (Section 3.3.2)."""
+"""The transformer over an item sequence (Sections 3.3.1 and 3.3.2)."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
 
 import tensorflow as tf
 
-from katrec.layers.gelu import gelu
+from katrec.layers.elementwise import LayerNorm, gelu
 from katrec.layers.initializers import embedding_initializer
-from katrec.layers.layer_norm import LayerNorm
-from katrec.layers.seeded_dropout import SeededDropout, fold
+from katrec.layers.position import PositionalEmbedding
+from katrec.layers.seeded_dropout import SeededDropout
+from katrec.layers.seeds import fold
 from katrec.layers.self_attention import SelfAttention
 
+ACTIVATIONS = {"gelu": gelu, "relu": tf.nn.relu}
 
+
+@tf.keras.saving.register_keras_serializable(package="katrec")
 class TransformerLayer(tf.keras.layers.Layer):
-    """Multi-head self-attention and a position-wise feed-forward network, each with residual and layer norm after it.
+    """Multi-head self-attention and a position-wise feed-forward network, each with a residual connection.
 
         H_j = softmax((V W_j^Q)(V W_j^K)ᵀ / √(q/k)) V W_j^V,   MH(V) = [H_1 ‖ … ‖ H_k] W^O
-        FF(x) = GELU(x W¹ + b¹) W² + b²
+        FF(x) = activation(x W¹ + b¹) W² + b²
+
+    The paper's layer (Section 3.3.2) has the layer norm after each part, inner size 4q and GELU:
+
         A = LN(V + Dropout(MH(V))),   output = LN(A + Dropout(FF(A)))
+
+    With `pre_norm` it comes before, as in SASRec (Kang and McAuley 2018, Section III), whose network is q wide with a
+    ReLU:
+
+        A = V + Dropout(MH(LN(V))),   output = A + Dropout(FF(LN(A)))
 
     Args:
       num_heads: k; it divides q.
-      hidden_dropout: dropout rate of both sublayers' outputs.
+      hidden_dropout: dropout rate of both parts' outputs.
       attention_dropout: dropout rate of the attention weights.
+      inner_factor: the feed-forward network's inner size as a multiple of q.
+      activation: "gelu" or "relu".
+      pre_norm: whether the layer norms come before the parts.
+      causal: whether a position attends only itself and earlier ones.
 
     Input: V, float[B, T, q]; `mask`, bool[B, T], false at padding, which no position attends; `seed`, int32[2], or
       None at inference; `last_only`, whether only the last position is wanted.
@@ -27,42 +47,176 @@ class TransformerLayer(tf.keras.layers.Layer):
       or float[B, k, 1, T] (query, then key).
 
     Raises:
-      ValueError: k does not divide q.
+      ValueError: k does not divide q, or another activation.
     """
 
-    def __init__(self, num_heads=2, hidden_dropout=0.1, attention_dropout=0.1, **kwargs):
+    def __init__(
+        self,
+        num_heads: int = 2,
+        hidden_dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+        inner_factor: int = 4,
+        activation: str = "gelu",
+        pre_norm: bool = False,
+        causal: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"the activation is {activation!r}, it must be one of {sorted(ACTIVATIONS)}")
         self.num_heads = num_heads
         self.hidden_dropout = hidden_dropout
         self.attention_dropout = attention_dropout
+        self.inner_factor = inner_factor
+        self.activation = activation
+        self.pre_norm = pre_norm
+        self.causal = causal
         self.hidden_dropout_layer = SeededDropout(hidden_dropout, dtype=self.dtype_policy)
         self.attention = SelfAttention(num_heads, attention_dropout, dtype=self.dtype_policy)
-
-    def build(self, input_shape):
-        q = input_shape[-1]
-
-        def dense(units, name, **kwargs):
-            return tf.keras.layers.Dense(
-                units, kernel_initializer=embedding_initializer(), name=name, dtype=self.dtype_policy, **kwargs
-            )
-
-        self.inner = dense(4 * q, "inner", activation=gelu)
-        self.outer = dense(q, "outer")
         self.attention_norm = LayerNorm(name="attention_norm", dtype=self.dtype_policy)
         self.output_norm = LayerNorm(name="output_norm", dtype=self.dtype_policy)
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        q = input_shape[-1]
+
+        def dense(units, name, activation=None):
+            return tf.keras.layers.Dense(
+                units,
+                activation=activation,
+                kernel_initializer=embedding_initializer(),
+                name=name,
+                dtype=self.dtype_policy,
+            )
+
+        self.inner = dense(self.inner_factor * q, "inner", ACTIVATIONS[self.activation])
+        self.outer = dense(q, "outer")
         super().build(input_shape)
 
-    def call(self, x, mask, seed=None, return_attention=False, last_only=False):
-        wanted = x[:, -1:] if last_only else x
-        attended, weights = self.attention(wanted, x, mask[:, None], seed=fold(seed, 0))
-        x = self.attention_norm(wanted + self.hidden_dropout_layer(attended, seed=fold(seed, 1)))
-        x = self.output_norm(x + self.hidden_dropout_layer(self.outer(self.inner(x)), seed=fold(seed, 2)))
+    def call(
+        self,
+        x: tf.Tensor,
+        mask: tf.Tensor,
+        seed: Optional[tf.Tensor] = None,
+        return_attention: bool = False,
+        last_only: bool = False,
+    ) -> Any:
+        read = self.attention_norm(x) if self.pre_norm else x
+        wanted, allowed = read, mask[:, None]
+        if self.causal:
+            places = tf.range(tf.shape(x)[1])
+            allowed = tf.logical_and(allowed, places[:, None] >= places)
+        if last_only:
+            x, wanted, allowed = x[:, -1:], read[:, -1:], allowed[:, -1:]
+        attended, weights = self.attention(wanted, read, allowed, seed=fold(seed, 0))
+        x += self.hidden_dropout_layer(attended, seed=fold(seed, 1))
+        if self.pre_norm:
+            x += self._feed_forward(self.output_norm(x), fold(seed, 2))
+        else:
+            x = self.attention_norm(x)
+            x = self.output_norm(x + self._feed_forward(x, fold(seed, 2)))
         return (x, weights) if return_attention else x
 
-    def get_config(self):
+    def _feed_forward(self, x, seed):
+        return self.hidden_dropout_layer(self.outer(self.inner(x)), seed=seed)
+
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,
             "hidden_dropout": self.hidden_dropout,
             "attention_dropout": self.attention_dropout,
+            "inner_factor": self.inner_factor,
+            "activation": self.activation,
+            "pre_norm": self.pre_norm,
+            "causal": self.causal,
+        }
+
+
+@tf.keras.saving.register_keras_serializable(package="katrec")
+class TransformerEncoder(tf.keras.layers.Layer):
+    """Positions are added to an item sequence's embeddings, and M layers read it (Sections 3.3.1 and 3.3.2).
+
+        v_i⁽⁰⁾ = Dropout(e_i + p_i),   V⁽ᵐ⁾ = layer_m(V⁽ᵐ⁻¹⁾)
+
+    Bidirectional and post-norm as in the paper, or with `causal` and `pre_norm` SASRec's, which has a last layer norm.
+
+    Args:
+      max_length: T.
+      num_layers: M.
+      positional_embedding: kind of P, see `PositionalEmbedding`.
+      num_heads, hidden_dropout, attention_dropout, inner_factor, activation, pre_norm, causal: as in
+        `TransformerLayer`; `hidden_dropout` is the embeddings' too.
+
+    Input: embeddings, float[B, w, q], w ≤ T, right-aligned; `mask`, `seed`, `last_only` as in `TransformerLayer`.
+    Output: V⁽ᴹ⁾, float[B, w, q], with `last_only` float[B, 1, q]; with `return_attention` also the layers' attention
+      weights, a list.
+
+    Raises:
+      ValueError: as `TransformerLayer` and `PositionalEmbedding`.
+    """
+
+    def __init__(
+        self,
+        max_length: int,
+        num_layers: int = 2,
+        positional_embedding: str = "learned",
+        num_heads: int = 2,
+        hidden_dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+        inner_factor: int = 4,
+        activation: str = "gelu",
+        pre_norm: bool = False,
+        causal: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_length = max_length
+        self.num_layers = num_layers
+        self.positional_embedding = positional_embedding
+        self.layer_options: dict[str, Any] = {
+            "num_heads": num_heads,
+            "hidden_dropout": hidden_dropout,
+            "attention_dropout": attention_dropout,
+            "inner_factor": inner_factor,
+            "activation": activation,
+            "pre_norm": pre_norm,
+            "causal": causal,
+        }
+        self.position = PositionalEmbedding(max_length, positional_embedding, dtype=self.dtype_policy)
+        self.input_dropout = SeededDropout(hidden_dropout, dtype=self.dtype_policy)
+        self.layers = [
+            TransformerLayer(**self.layer_options, dtype=self.dtype_policy, name=f"layer_{number}")
+            for number in range(num_layers)
+        ]
+        self.norm = LayerNorm(name="norm", dtype=self.dtype_policy) if pre_norm else None
+
+    def call(
+        self,
+        embeddings: tf.Tensor,
+        mask: tf.Tensor,
+        seed: Optional[tf.Tensor] = None,
+        return_attention: bool = False,
+        last_only: bool = False,
+    ) -> Any:
+        x = self.input_dropout(self.position(embeddings), seed=fold(seed, 0))
+        attention = []
+        for number, layer in enumerate(self.layers, start=1):
+            x, weights = layer(
+                x,
+                mask,
+                seed=fold(seed, number),
+                return_attention=True,
+                last_only=last_only and number == self.num_layers,
+            )
+            attention.append(weights)
+        x = self.norm(x) if self.norm else x
+        return (x, attention) if return_attention else x
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "max_length": self.max_length,
+            "num_layers": self.num_layers,
+            "positional_embedding": self.positional_embedding,
+            **self.layer_options,
         }

@@ -1,10 +1,15 @@
 """TransR (Lin et al. 2015), Section 3.2: entities are compared in a space of each relation's own."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import tensorflow as tf
 
 from katrec.layers.initializers import embedding_initializer
 
 
+@tf.keras.saving.register_keras_serializable(package="katrec")
 class TransR(tf.keras.layers.Layer):
     """The dissimilarity of a triplet (Section 3.2).
 
@@ -25,12 +30,12 @@ class TransR(tf.keras.layers.Layer):
       relation: e_r for every relation, float[|R′|, k].
     """
 
-    def __init__(self, num_relations, relation_dim=32, **kwargs):
+    def __init__(self, num_relations: int, relation_dim: int = 32, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_relations = num_relations
         self.relation_dim = relation_dim
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         entity_dim = input_shape[0][-1]
         self.projection = self.add_weight(
             name="projection",
@@ -42,17 +47,17 @@ class TransR(tf.keras.layers.Layer):
         )
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
         head, relation, tail = inputs
         projection = tf.gather(self.projection, relation)
         translation = (head[:, None] - tail) @ projection + tf.gather(self.relation, relation)[:, None]
         return tf.reduce_sum(tf.square(translation), axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_relations": self.num_relations, "relation_dim": self.relation_dim}
 
 
-def pairwise_loss(positive, negative):
+def pairwise_loss(positive: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
     """The ranking part of Eq. 1: Σ −ln σ(s(h,r,t′) − s(h,r,t)).
 
     Args:

@@ -1,28 +1,34 @@
 """BERT4Rec (Sun et al. 2019), KATRec's sequential module without the knowledge graph."""
 
+from __future__ import annotations
+
+from typing import Any, Optional
+
 import tensorflow as tf
 
+from katrec.data.dataset import Dataset
 from katrec.layers import embedding_initializer
-from katrec.models.cloze_recommender import ClozeRecommender
-from katrec.models.recommender import ItemTables
+from katrec.models.base import ItemTables
+from katrec.models.cloze_model import ClozeModel
+from katrec.settings import Settings
 
 
-class BERT4Rec(ClozeRecommender):
+class BERT4Rec(ClozeModel):
     """Bidirectional transformer over a learned item table, which also scores (Sun et al. 2019, Sections 3.3 to 3.5).
 
         P(I) = softmax(GELU(v W_P + b_P) Eᵀ + b_O)
 
     Args:
-      num_items: |I|.
-      config: the run's settings as in `ClozeRecommender`, and hidden_dim.
-      policy: as in `ClozeRecommender`.
+      settings: as in `ClozeModel`, and hidden_dim.
+      dataset: its number of items is read.
+      policy: as in `ClozeModel`.
     """
 
-    def __init__(self, num_items, config, policy="float32", **kwargs):
-        super().__init__(num_items, config.hidden_dim, config, policy, **kwargs)
+    def __init__(self, settings: Settings, dataset: Dataset, policy: Any = "float32", **kwargs: Any) -> None:
+        super().__init__(settings, dataset.num_items, settings.hidden_dim, policy, **kwargs)
         self.items = self.add_weight(
-            name="items", shape=(num_items, config.hidden_dim), initializer=embedding_initializer()
+            name="items", shape=(dataset.num_items, settings.hidden_dim), initializer=embedding_initializer()
         )
 
-    def item_tables(self, seed=None, matrices=None):
+    def item_tables(self, seed: Optional[tf.Tensor] = None, graph: Any = None) -> ItemTables:
         return ItemTables(inputs=tf.concat([self.items, self.special_tokens], axis=0), outputs=self.items)

@@ -1,44 +1,28 @@
 """From settings to a model with all its variables."""
 
-import numpy as np
+from __future__ import annotations
+
 import tensorflow as tf
 
-from katrec.data import collaborative_graph
-from katrec.models import precision
-from katrec.models.bert4rec import BERT4Rec
-from katrec.models.bprmf import BPRMF
-from katrec.models.gru4rec import GRU4Rec
-from katrec.models.katrec import KATRec
-from katrec.models.sasrec import SASRec
+from katrec.data.dataset import Dataset
+from katrec.models import precision, registry
+from katrec.models.base import RankingModel
+from katrec.settings import Settings
 
 
-def build(config, dataset):
-    """Returns the model that `config` names, all variables made, initial values drawn from `config.seed`.
+def build(settings: Settings, dataset: Dataset) -> RankingModel:
+    """Returns the model that `settings` name, all variables made, initial values drawn from their seed.
 
     Args:
-      config: a run's settings (`katrec.settings`).
-      dataset: `Dataset`.
+      settings: a run's settings.
+      dataset: what it is trained on.
 
-    Returns:
-      The model, and its `CollaborativeGraph`, or None for a model without.
+    Raises:
+      UserError: the settings make no model.
     """
-    tf.keras.utils.set_random_seed(config.seed)
-    graph = collaborative_graph.build(dataset) if config.model == "katrec" else None
-    model = _model(config, dataset, graph)
+    registry.check(settings)
+    tf.keras.utils.set_random_seed(settings.seed)
+    policy = precision.policy(settings.mixed_precision)
+    model = registry.model_class(settings.model)(settings, dataset, policy)
     model((tf.zeros([1, 1], tf.int32), tf.zeros([1], tf.int32)))
-    return model, graph
-
-
-def _model(config, dataset, graph):
-    policy = precision.policy(config.mixed_precision)
-    if config.model == "katrec":
-        return KATRec(graph, dataset.num_items, dataset.num_entities, config, policy)
-    if config.model == "bert4rec":
-        return BERT4Rec(dataset.num_items, config, policy)
-    if config.model == "sasrec":
-        return SASRec(dataset.num_items, config, policy)
-    if config.model == "bprmf":
-        return BPRMF(dataset.num_items, dataset.num_users, config.hidden_dim, config.bpr_l2)
-    popularity = np.bincount(dataset.items, minlength=dataset.num_items)
-    loss = config.gru4rec_loss if config.model == "gru4rec" else config.gru4recpp_loss
-    return GRU4Rec(dataset.num_items, popularity, config, loss, policy)
+    return model

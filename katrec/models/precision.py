@@ -1,12 +1,14 @@
 """Which number type the matrix products use (mixed precision)."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 BFLOAT16_CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
 BFLOAT16_CAPABILITY, FLOAT16_CAPABILITY = (8, 0), (7, 0)
 
 
-def policy(mixed_precision):
+def policy(mixed_precision: bool) -> tf.keras.mixed_precision.Policy:
     """Returns the `tf.keras.mixed_precision.Policy` of this machine: what its hardware multiplies quickly.
 
     Args:
@@ -15,7 +17,7 @@ def policy(mixed_precision):
     return tf.keras.mixed_precision.Policy(_name() if mixed_precision else "float32")
 
 
-def _name():
+def _name() -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         capability = min(tf.config.experimental.get_device_details(gpu)["compute_capability"] for gpu in gpus)
@@ -32,7 +34,7 @@ def _name():
     return "float32"
 
 
-def _cpu_flags():
+def _cpu_flags() -> set[str]:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             return {flag for line in file if line.startswith("flags") for flag in line.split(":", 1)[1].split()}

@@ -1,67 +1,78 @@
 """SASRec (Kang and McAuley 2018), the paper's left-to-right transformer baseline."""
 
+from __future__ import annotations
+
+from typing import Any, Optional
+
 import tensorflow as tf
 
-from katrec.layers import CausalTransformerLayer, PositionalEmbedding, SeededDropout
+from katrec.data.dataset import Dataset
+from katrec.layers import TransformerEncoder
 from katrec.layers.cross_entropy import weighted_cross_entropy
-from katrec.layers.layer_norm import LayerNorm
 from katrec.layers.ranking_losses import binary_cross_entropy
-from katrec.layers.seeded_dropout import fold
-from katrec.models.next_item_recommender import NextItemRecommender
+from katrec.models.base import Batch, Context, ItemTables
+from katrec.models.next_item_model import NextItemModel
+from katrec.settings import Settings
 
 
-class SASRec(NextItemRecommender):
+class SASRec(NextItemModel):
     """Self-attentive sequential recommendation (Kang and McAuley 2018, Section III).
 
     Each position t attends the items up to t; item i's relevance is r_{i,t} = F_t · M_i with the table M that is read
-    as well (Section III-D). All positions are trained at once (Section III-E), with one sampled negative j a position,
+    as well (Section III-D). Several heads and their output projection are the later common form of that paper's single
+    head. All positions are trained at once (Section III-E), with one sampled negative j a position,
 
         −Σ_t [ln σ(r_{o_t,t}) + ln(1 − σ(r_{j,t}))]
 
     or, as an option, with the softmax over all items.
 
     Args:
-      num_items: |I|.
-      config: the run's settings: max_sequence_length, hidden_dim, num_layers, num_heads, hidden_dropout,
-        attention_dropout, positional_embedding, sasrec_loss.
-      policy: as in `Recommender`, of the transformer and the softmax.
+      settings: read are max_sequence_length, hidden_dim, num_layers, num_heads, hidden_dropout, attention_dropout,
+        positional_embedding, sasrec_loss.
+      dataset: its number of items is read.
+      policy: as in `RankingModel`, of the transformer and the softmax.
     """
 
-    def __init__(self, num_items, config, policy="float32", **kwargs):
-        super().__init__(num_items, config, policy, **kwargs)
-        self.loss_name = config.sasrec_loss
-        self.uses_negatives = config.sasrec_loss == "binary_cross_entropy"
-        self.scale = config.hidden_dim**0.5
-        self.position = PositionalEmbedding(self.history_length, config.positional_embedding, dtype=policy)
-        self.input_dropout = SeededDropout(config.hidden_dropout, dtype=policy)
-        self.transformer = [
-            CausalTransformerLayer(
-                config.num_heads, config.hidden_dropout, config.attention_dropout, dtype=policy, name=f"transformer_{i}"
-            )
-            for i in range(config.num_layers)
-        ]
-        self.norm = LayerNorm(name="norm", dtype=policy)
+    def __init__(self, settings: Settings, dataset: Dataset, policy: Any = "float32", **kwargs: Any) -> None:
+        super().__init__(settings, dataset, policy, **kwargs)
+        self.loss_name = settings.sasrec_loss
+        self.uses_negatives = settings.sasrec_loss == "binary_cross_entropy"
+        self.scale = settings.hidden_dim**0.5
+        self.transformer = TransformerEncoder(
+            self.history_length,
+            settings.num_layers,
+            settings.positional_embedding,
+            num_heads=settings.num_heads,
+            hidden_dropout=settings.hidden_dropout,
+            attention_dropout=settings.attention_dropout,
+            inner_factor=1,
+            activation="relu",
+            pre_norm=True,
+            causal=True,
+            dtype=policy,
+            name="transformer",
+        )
 
     @property
-    def inference_layers(self):
-        return [self.position, *self.transformer, self.norm]
+    def inference_layers(self) -> list:
+        return [self.transformer]
 
     @property
-    def item_bias(self):
+    def item_bias(self) -> tf.Tensor:
         return tf.zeros([self.num_items])
 
-    def hidden_states(self, inputs, tables, seed=None, last_only=False):
-        mask = inputs != self.tokens.padding
-        x = self.position(tf.gather(tables.inputs, inputs) * self.scale)
-        x = self.input_dropout(x, seed=fold(seed, 0))
-        for number, layer in enumerate(self.transformer, start=1):
-            x = layer(x, mask, seed=fold(seed, number), last_only=last_only and number == len(self.transformer))
-        return self.norm(x)
+    def hidden_states(
+        self, inputs: tf.Tensor, tables: ItemTables, seed: Optional[tf.Tensor] = None, last_only: bool = False
+    ) -> tf.Tensor:
+        embeddings = tf.gather(tables.inputs, inputs) * self.scale
+        return self.transformer(embeddings, inputs != self.tokens.padding, seed=seed, last_only=last_only)
 
-    def targets_loss(self, hidden, sequences, negatives, predicted, tables, seed, own):
-        predicted = predicted[own]
+    def targets_loss(
+        self, hidden: tf.Tensor, batch: Batch, predicted: tf.Tensor, tables: ItemTables, context: Context
+    ) -> tf.Tensor:
+        predicted = predicted[context.rows]
         vectors = tf.boolean_mask(hidden, predicted)
-        targets = tf.boolean_mask(sequences[own, 1:], predicted)
+        targets = tf.boolean_mask(batch.sequences[context.rows, 1:], predicted)
         if self.loss_name == "cross_entropy":
             return weighted_cross_entropy(
                 vectors,
@@ -71,6 +82,6 @@ class SASRec(NextItemRecommender):
                 tf.ones_like(targets, tf.float32),
             )
         vectors = tf.cast(vectors, tf.float32)
-        chosen = tf.stack([targets, tf.boolean_mask(negatives[own, 1:], predicted)], axis=1)
+        chosen = tf.stack([targets, tf.boolean_mask(batch.negatives[context.rows, 1:], predicted)], axis=1)
         scores = tf.einsum("nq,ncq->nc", vectors, tf.gather(tables.outputs, chosen))
         return tf.reduce_sum(binary_cross_entropy(scores[:, 0], scores[:, 1]))

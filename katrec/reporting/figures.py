@@ -1,5 +1,10 @@
 """Figures 4 to 6 and the training curves: matplotlib figures, legible in print and without colours."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -8,6 +13,7 @@ from matplotlib.figure import Figure
 # Okabe and Ito's colours, which the colour-blind can tell apart; markers tell them apart in grey.
 COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "X", "P")
+DASHES = ("-", "--", ":", "-.")
 HEATMAP = "cividis"
 STYLE = {
     "font.size": 9,
@@ -19,14 +25,14 @@ STYLE = {
 
 
 @matplotlib.rc_context(STYLE)
-def save(figure, path):
+def save(figure: Figure, path: str) -> None:
     """Writes `path`.png and `path`.svg; the same figure gives the same bytes."""
     figure.savefig(f"{path}.png", dpi=150, metadata={"Software": None})
     figure.savefig(f"{path}.svg", metadata={"Date": None})
 
 
 @matplotlib.rc_context(STYLE)
-def user_groups(labels, shares, curves):
+def user_groups(labels: Sequence[str], shares: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Figure:
     """Figure 4: NDCG@10 of user groups by length of their history, over bars with each group's share of users.
 
     Args:
@@ -45,28 +51,33 @@ def user_groups(labels, shares, curves):
     bars.spines["right"].set_visible(True)
     axes.set_zorder(1)
     axes.patch.set_visible(False)
-    for (title, values), colour, marker in zip(curves.items(), COLOURS, MARKERS):
-        axes.plot(range(len(labels)), values, color=colour, marker=marker, label=title)
+    for number, (title, values) in enumerate(curves.items()):
+        axes.plot(range(len(labels)), values, label=title, **_line(number))
     axes.set(xlabel="items in the history", ylabel="NDCG@10", xticks=range(len(labels)), xticklabels=labels)
     axes.legend(ncol=3, loc="upper center", bbox_to_anchor=(0.5, 1.22))
     return figure
 
 
 @matplotlib.rc_context(STYLE)
-def average_attention(weights):
-    """Figure 5: mean attention weights on the last positions, a row a model, a column a layer and head.
+def average_attention(weights: Mapping[str, np.ndarray]) -> Figure:
+    """Figure 5: mean attention weights on the last positions.
+
+    Each model has a row, each of its layers' heads a column.
 
     Args:
       weights: {title: float[layers, heads, positions, positions]}, as `evaluation.attention` gives them.
     """
-    layers, heads, positions, _ = next(iter(weights.values())).shape
-    figure, grid = _grid(len(weights), layers * heads, 1.9, 1.9)
+    positions = next(iter(weights.values())).shape[-1]
+    figure, grid = _grid(len(weights), max(one.shape[0] * one.shape[1] for one in weights.values()), 1.9, 1.9)
     ticks = np.arange(positions - 1, -1, -5)
     # One scale for all, so that colours can be compared; beyond its end only what few cells reach.
     highest = max(np.nanquantile(one, 0.99) for one in weights.values())
     for row, (title, one) in zip(grid, weights.items()):
         for column, axes in enumerate(row):
-            layer, head = divmod(column, heads)
+            layer, head = divmod(column, one.shape[1])
+            if layer == len(one):
+                axes.set_axis_off()
+                break
             image = axes.imshow(one[layer, head], cmap=HEATMAP, vmin=0, vmax=highest)
             axes.set(xticks=ticks, yticks=ticks, xticklabels=ticks - positions + 1, yticklabels=ticks - positions + 1)
             axes.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=8)
@@ -78,7 +89,7 @@ def average_attention(weights):
 
 
 @matplotlib.rc_context(STYLE)
-def one_user(labels, ratio, attention):
+def one_user(labels: Sequence[str], ratio: np.ndarray, attention: Mapping[str, np.ndarray]) -> Figure:
     """Figure 6: how often a user's last items occur together, beside the last position's attention to them.
 
     Args:
@@ -110,22 +121,31 @@ def one_user(labels, ratio, attention):
 
 
 @matplotlib.rc_context(STYLE)
-def curves(histories):
+def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Loss and validation NDCG@10 against the step, of one run a model.
 
     Args:
       histories: {title: rows of metrics.jsonl}.
     """
     figure, ((loss, valid),) = _grid(1, 2, 4.2, 3.2)
-    for (title, rows), colour, marker in zip(histories.items(), COLOURS, MARKERS):
+    for number, (title, rows) in enumerate(histories.items()):
         steps = [row["step"] for row in rows]
-        style = {"color": colour, "marker": marker, "markersize": 3, "linewidth": 1}
+        style = {**_line(number), "markersize": 3, "linewidth": 1}
         loss.plot(steps, [row["loss"] for row in rows], label=title, **style)
         valid.plot(steps, [row["valid"]["sampled"]["NDCG@10"] for row in rows], **style)
     loss.set(xlabel="step", ylabel="training loss (each model's own)", yscale="log")
     valid.set(xlabel="step", ylabel="validation NDCG@10")
     loss.legend(fontsize=8)
     return figure
+
+
+def _line(number: int) -> dict[str, str]:
+    """Returns colour, marker and dashes of line `number`, different for any number of lines that can be told apart."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "marker": MARKERS[number % len(MARKERS)],
+        "linestyle": DASHES[number // len(COLOURS) % len(DASHES)],
+    }
 
 
 def _grid(rows, columns, width, height):

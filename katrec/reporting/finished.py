@@ -1,12 +1,16 @@
 """Finished runs, read back from their directories."""
 
+from __future__ import annotations
+
 import json
 import os
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
 from katrec.evaluation.metrics import per_user
+from katrec.settings import Settings
 from katrec.training import run_directory
 
 
@@ -15,20 +19,20 @@ class Finished(NamedTuple):
 
     Attributes:
       folder: its run directory.
-      config: config.json as a dict.
+      settings: the run's.
       result: result.json.
       history: the rows of metrics.jsonl.
       ranks: {"users": int[n], "sampled": int[n], "full": int[n]}, the test items' ranks.
     """
 
     folder: str
-    config: dict
-    result: dict
-    history: list
-    ranks: dict
+    settings: Settings
+    result: dict[str, Any]
+    history: list[dict[str, Any]]
+    ranks: dict[str, np.ndarray]
 
 
-def read(folder):
+def read(folder: str) -> Optional[Finished]:
     """Returns `Finished`, or None where the run has not ended."""
     result = run_directory.read_result(folder)
     if result is None:
@@ -36,14 +40,14 @@ def read(folder):
     with open(os.path.join(folder, run_directory.METRICS), encoding="utf-8") as file:
         history = [json.loads(row) for row in file]
     with np.load(os.path.join(folder, run_directory.RANKS), allow_pickle=False) as ranks:
-        return Finished(folder, vars(run_directory.read_config(folder)), result, history, dict(ranks))
+        return Finished(folder, run_directory.read_config(folder).settings, result, history, dict(ranks))
 
 
-def values(runs, protocol, metric):
+def values(runs: Sequence[Finished], protocol: str, metric: str) -> np.ndarray:
     """Returns a test metric of each run, float[runs]."""
     return np.array([run.result["test"][protocol][metric] for run in runs])
 
 
-def user_values(runs, protocol, metric):
+def user_values(runs: Sequence[Finished], protocol: str, metric: str) -> np.ndarray:
     """Returns each test user's mean over the runs of a metric, float[users]."""
     return np.mean([per_user(run.ranks[protocol], metric) for run in runs], axis=0)

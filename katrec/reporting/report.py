@@ -1,11 +1,18 @@
 """All that a data set's runs showed, as files: tables, figures, a page with everything, a JSON with every number."""
 
+from __future__ import annotations
+
 import html
 import os
 import re
+from collections.abc import Sequence
+from typing import Any
 
+from matplotlib.figure import Figure
+
+from katrec.common import files
 from katrec.reporting import figures
-from katrec_common import files
+from katrec.reporting.table import Table
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -25,11 +32,11 @@ class Report:
       notes: lines that say how the numbers were made.
     """
 
-    def __init__(self, folder, dataset, notes):
+    def __init__(self, folder: str, dataset: str, notes: Sequence[str]) -> None:
         self._folder, self._dataset, self._notes = folder, dataset, notes
-        self._parts = []
+        self._parts: list[str] = []
 
-    def tables(self, name, tables):
+    def tables(self, name: str, tables: Sequence[Table]) -> str:
         """Writes name.md with `Table`s and returns its text."""
         text = "\n".join(
             [
@@ -45,7 +52,7 @@ class Report:
         self._parts += [table.html() for table in tables]
         return text
 
-    def figure(self, name, caption, figure):
+    def figure(self, name: str, caption: str, figure: Figure) -> None:
         """Writes name.png and name.svg."""
         os.makedirs(self._folder, exist_ok=True)
         path = os.path.join(self._folder, name)
@@ -55,7 +62,7 @@ class Report:
         drawing = _own_ids(drawing[drawing.index("<svg") :], name)
         self._parts.append(f"<figure>{drawing}<figcaption>{html.escape(caption)}</figcaption></figure>\n")
 
-    def page(self):
+    def page(self) -> None:
         """Writes report.html: all tables and figures so far, nothing that is loaded from elsewhere."""
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self._notes)
         with files.replacing(os.path.join(self._folder, "report.html")) as file:
@@ -65,7 +72,7 @@ class Report:
                 f"<h3>How</h3><ul>{notes}</ul></html>\n"
             )
 
-    def numbers(self, content):
+    def numbers(self, content: Any) -> None:
         """Writes results.json."""
         files.write_json(os.path.join(self._folder, "results.json"), content)
 

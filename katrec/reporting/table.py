@@ -1,7 +1,10 @@
 """Tables that are written as Markdown and as HTML."""
 
+from __future__ import annotations
+
 import html
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Union
 
 MARKDOWN = {"": "{}", "best": "**{}**", "second": "<u>{}</u>"}
 HTML = {"": "{}", "best": "<b>{}</b>", "second": "<u>{}</u>"}
@@ -18,16 +21,16 @@ class Table(NamedTuple):
     """A table under a title; cells are texts or `Cell`s."""
 
     title: str
-    header: list
-    rows: list
+    header: list[str]
+    rows: Sequence[Sequence[Union[str, Cell]]]
 
-    def markdown(self):
+    def markdown(self) -> str:
         """Returns the title as a heading and the table."""
         lines = [self.header, ["---"] * len(self.header), *self.rows]
         text = "\n".join(f"| {' | '.join(_rendered(cell, MARKDOWN, str) for cell in line)} |" for line in lines)
         return f"## {self.title}\n\n{text}\n"
 
-    def html(self):
+    def html(self) -> str:
         """Returns the title as a heading and the table."""
         header = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
         rows = "".join(
@@ -42,7 +45,7 @@ def _rendered(cell, marks, escape):
     return marks[cell.mark].format(escape(cell.text))
 
 
-def ranked(texts, values):
+def ranked(texts: Sequence[str], values: Sequence[float]) -> list[Cell]:
     """Returns `Cell`s: the largest of `values` is the best, the next the second; equal texts share their mark.
 
     Args:

@@ -1,30 +1,38 @@
 """Tables 1 to 3, the way the paper reports them, next to its own numbers."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from scipy import stats
 
-from katrec.reporting import paper
-from katrec.reporting.finished import user_values, values
-from katrec.reporting.names import METRICS, MODELS, OPEN_CHOICES, PROTOCOLS, VARIANTS
+from katrec.common import paper
+from katrec.models import registry
+from katrec.reporting.finished import Finished, user_values, values
 from katrec.reporting.table import Table, ranked
-from katrec_common.paper import STATISTICS, TABLE_1
+
+METRICS = ("NDCG@1", "NDCG@5", "NDCG@10", "Hit@5", "Hit@10", "MAP")
+PROTOCOLS = {"sampled": "the target among {negatives} sampled negatives", "full": "the target among all items"}
+MODEL_TITLES = {name: entry.title for name, entry in registry.MODELS.items()}
 
 
-def table1(statistics):
+def table1(statistics: Mapping[str, Any]) -> Table:
     """Returns Table 1: what the prepared data set holds, above the paper's row where it has the data set.
 
     Args:
       statistics: statistics.json of the prepared data set; its density is interactions / (users · items).
     """
     name = statistics["dataset"]
-    rows = [[name, *(f"{statistics[column]:,}" for column in STATISTICS), f"{statistics['density']:.3%}"]]
-    if name in TABLE_1:
-        users, items, interactions, *_ = numbers = TABLE_1[name]
+    rows = [[name, *(f"{statistics[column]:,}" for column in paper.STATISTICS), f"{statistics['density']:.3%}"]]
+    if name in paper.TABLE_1:
+        users, items, interactions, *_ = numbers = paper.TABLE_1[name]
         rows.append(["the paper's", *(f"{number:,}" for number in numbers), f"{interactions / users / items:.3%}"])
-    return Table("Table 1", ["data set", *STATISTICS, "density"], rows)
+    return Table("Table 1", ["data set", *paper.STATISTICS, "density"], rows)
 
 
-def table2(runs, num_negatives):
+def table2(runs: Mapping[str, Sequence[Finished]], num_negatives: int) -> list[Table]:
     """Returns Table 2, sampled and full ranking of the test items: a `Table` each.
 
     Means over the seeds, ± the standard deviation over them where there are several; Hit@1 is NDCG@1. KATRec is
@@ -36,12 +44,16 @@ def table2(runs, num_negatives):
       num_negatives: negatives of the sampled ranking.
     """
     return [
-        _comparison(f"Table 2, test items, {_title(protocol, num_negatives)}", runs, MODELS, METRICS, protocol)
-        for protocol in PROTOCOLS
+        _comparison(f"Table 2, test items, {_title(protocol, num_negatives)}", runs, protocol) for protocol in PROTOCOLS
     ]
 
 
-def table3(runs, num_negatives):
+def table3(
+    runs: Mapping[str, Sequence[Finished]],
+    num_negatives: int,
+    titles: Mapping[str, str],
+    open_choices: Sequence[str],
+) -> list[Table]:
     """Returns Table 3, sampled and full ranking of KATRec's variants, and the same of the open choices: a `Table` each.
 
     A variant of fewer seeds is compared (p) with KATRec's runs of the same seeds.
@@ -49,11 +61,12 @@ def table3(runs, num_negatives):
     Args:
       runs: {variant: [`Finished`, one a seed]}, "none" being KATRec itself.
       num_negatives: as in `table2`.
+      titles: {variant: its name in the tables}.
+      open_choices: those of the variants that are other answers to what the paper leaves open.
     """
-    titles = {name: title for name, (title, _) in VARIANTS.items()}
     tables = {
-        "Table 3": [variant for variant in runs if variant not in OPEN_CHOICES],
-        "What the paper leaves open": [variant for variant in runs if variant in ("none", *OPEN_CHOICES)],
+        "Table 3": [variant for variant in runs if variant not in open_choices],
+        "What the paper leaves open": [variant for variant in runs if variant in ("none", *open_choices)],
     }
     return [
         _variants(
@@ -68,25 +81,21 @@ def table3(runs, num_negatives):
     ]
 
 
-def published(dataset):
-    """Returns the `Table`s that others published for a data set."""
-    tables, variants = [], {name: title for name, (title, _) in VARIANTS.items()}
-    for source, numbers, titles in (
-        ("Table 2 of the paper (100 sampled negatives)", paper.TABLE_2, MODELS),
-        ("Table 3 of the paper (100 sampled negatives)", paper.TABLE_3, variants),
-        ("Published for these files (S3-Rec, CIKM 2020, 99 sampled negatives; MAP is its MRR)", paper.S3_REC, MODELS),
+def published(dataset: str, titles: Mapping[str, str]) -> list[Table]:
+    """Returns the tables that others published for a data set; `titles` as in `table3`."""
+    tables = []
+    s3_rec = "Published for these files (S3-Rec, CIKM 2020, 99 sampled negatives; MAP is its MRR)"
+    for source, numbers, names in (
+        ("Table 2 of the paper (100 sampled negatives)", paper.TABLE_2, MODEL_TITLES),
+        ("Table 3 of the paper (100 sampled negatives)", paper.TABLE_3, titles),
+        (s3_rec, paper.S3_REC, MODEL_TITLES),
     ):
         columns = numbers.get(dataset)
         if columns:
             metrics = list(next(iter(columns.values())))
-            header = ["metric", *(titles.get(column, column) for column in columns)]
-            tables.append(
-                Table(
-                    source,
-                    header,
-                    [_marked(metric, [column[metric] for column in columns.values()]) for metric in metrics],
-                )
-            )
+            header = ["metric", *(names.get(column, column) for column in columns)]
+            rows = [_marked(metric, [column[metric] for column in columns.values()]) for metric in metrics]
+            tables.append(Table(source, header, rows))
     return tables
 
 
@@ -98,17 +107,17 @@ def _title(protocol, num_negatives):
     return f"{protocol} ranking: {PROTOCOLS[protocol].format(negatives=num_negatives)}"
 
 
-def _comparison(title, runs, titles, metrics, protocol):
+def _comparison(title, runs, protocol):
     compared = "katrec" in runs and len(runs) > 1
-    header = ["metric", *(titles[model] for model in runs), *(["KATRec's improvement", "p"] if compared else [])]
+    header = ["metric", *(MODEL_TITLES[model] for model in runs), *(["KATRec's improvement", "p"] if compared else [])]
     rows = []
-    for metric in metrics:
+    for metric in METRICS:
         means = {model: float(values(own, protocol, metric).mean()) for model, own in runs.items()}
         row = _row(metric, runs, protocol)
         if compared:
             other = max((model for model in means if model != "katrec"), key=means.get)
             change = f"{means['katrec'] / means[other] - 1:+.2%}" if means[other] else "—"
-            row += [f"{change} ({titles[other]})", _p(runs["katrec"], runs[other], protocol, metric)]
+            row += [f"{change} ({MODEL_TITLES[other]})", _p(runs["katrec"], runs[other], protocol, metric)]
         rows.append(row)
     return Table(title, header, rows)
 

@@ -1,22 +1,25 @@
 """From a data set's finished runs to its results folder."""
 
+from __future__ import annotations
+
+import dataclasses
 import os
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 
+from katrec.common import files, provenance
 from katrec.data.dataset import load
-from katrec.reporting import attention_figures, figures, tables
+from katrec.models import registry
+from katrec.models.cloze_model import ClozeModel
+from katrec.reporting import figure_data, figures, tables
 from katrec.reporting.finished import read
-from katrec.reporting.groups import group_metric, length_groups
-from katrec.reporting.machine import machine, today
-from katrec.reporting.names import MODELS, VARIANTS
 from katrec.reporting.report import Report
 from katrec.training.checkpoints import best_model
-from katrec.training.run_directory import read_config
-from katrec_common import files
 
 PACKAGES = ("tensorflow", "numpy", "scipy", "pandas")
 CAPTIONS = {
@@ -30,49 +33,67 @@ CAPTIONS = {
 }
 
 
-def write(folder, datasets_dir, dataset, folders, seeds):
+def write(
+    folder: str,
+    datasets_dir: str,
+    dataset: str,
+    folders: Mapping[tuple[str, str, str], str],
+    seeds: Sequence[str],
+    titles: Mapping[str, str],
+    open_choices: Sequence[str],
+) -> str:
     """Writes the tables and figures that the finished runs allow, report.html and results.json.
 
     Args:
       folder: where to, RESULTS_DIR/DATASET.
-      datasets_dir, dataset: the prepared data set.
-      folders: {(model, variant, seed): run directory} of the runs that are finished.
+      datasets_dir: folder of the prepared data sets.
+      dataset: the data set's name.
+      folders: {(model, variant, seed): run directory} of the runs that are finished; the variant is "none" for the
+        model itself.
       seeds: in their order.
+      titles: {variant of KATRec: its name in the tables}, in their order.
+      open_choices: the variants that have a table of their own.
 
     Returns:
       The text of Table 2.
     """
-    finished = {key: read(path) for key, path in folders.items()}
-    runs = {
-        (model, variant): own
-        for model, variant in dict.fromkeys(key[:2] for key in finished)
-        for own in [[finished[model, variant, seed] for seed in seeds if (model, variant, seed) in finished]]
-    }
+    finished = {key: run for key, run in ((key, read(path)) for key, path in folders.items()) if run}
+    runs: dict[tuple[str, str], list] = {}
+    for seed in seeds:
+        for (model, variant, of_seed), run in finished.items():
+            if of_seed == seed:
+                runs.setdefault((model, variant), []).append(run)
     prepared = load(datasets_dir, dataset)
-    report = Report(folder, dataset, _notes(runs, seeds))
+    report = Report(folder, dataset, _notes(runs, seeds, titles))
     statistics = files.read_json(os.path.join(datasets_dir, dataset, "statistics.json"))
     report.tables("table1", [tables.table1(statistics)])
-    models = {model: runs[model, "none"] for model in MODELS if (model, "none") in runs}
-    variants = {variant: runs["katrec", variant] for variant in VARIANTS if ("katrec", variant) in runs}
-    num_negatives = next(iter(finished.values())).config["num_negatives"]
-    published = tables.published(dataset)
+    models = {model: runs[model, "none"] for model in registry.MODELS if (model, "none") in runs}
+    variants = {variant: runs["katrec", variant] for variant in titles if ("katrec", variant) in runs}
+    num_negatives = next(iter(finished.values())).settings.num_negatives
+    published = tables.published(dataset, titles)
     text = report.tables("table2", [*tables.table2(models, num_negatives), *published])
     if len(variants) > 1:
-        report.tables("table3", tables.table3(variants, num_negatives))
-    numbers = _figures(report, runs, models, prepared)
+        report.tables("table3", tables.table3(variants, num_negatives, titles, open_choices))
+    numbers = _figures(report, runs, models, prepared, titles)
     report.page()
     report.numbers(
         {
             "dataset": dataset,
             "statistics": statistics,
             "command": _command(),
-            "machine": machine(),
-            "date": today(),
-            "versions": {name: metadata.version(name) for name in PACKAGES},
+            "machine": provenance.machine(),
+            "date": provenance.today(),
+            "versions": {**provenance.version(), **{name: metadata.version(name) for name in PACKAGES}},
             "seeds": [int(seed) for seed in seeds],
             "runs": [
-                {"model": model, "variant": variant, "seed": int(seed), "result": one.result, "flags": one.config}
-                for (model, variant, seed), one in finished.items()
+                {
+                    "model": model,
+                    "variant": variant,
+                    "seed": int(seed),
+                    "result": run.result,
+                    "flags": dataclasses.asdict(run.settings),
+                }
+                for (model, variant, seed), run in finished.items()
             ],
             **numbers,
         }
@@ -80,66 +101,80 @@ def write(folder, datasets_dir, dataset, folders, seeds):
     return text
 
 
-def _figures(report, runs, models, dataset):
+def _figures(report, runs, models, dataset, titles):
     """Writes the figures; returns the numbers that only they show."""
     users = next(iter(models.values()))[0].ranks["users"]
-    labels, members = length_groups(np.diff(dataset.histories("test")[0])[users])
+    labels, members = figure_data.length_groups(np.diff(dataset.histories("test")[0])[users])
     shares = [inside.mean() for inside in members]
-    by_group = {MODELS[model]: group_metric(own, members, "NDCG@10") for model, own in models.items()}
+    by_group = {
+        _title(model, "none", titles): figure_data.group_metric(own, members, "NDCG@10")
+        for model, own in models.items()
+    }
     report.figure("figure4", CAPTIONS["figure4"], figures.user_groups(labels, shares, by_group))
-    numbers = {
+    numbers: dict[str, Any] = {
         "figure4": {
             "groups": labels,
             "shares": shares,
             "NDCG@10": {title: list(values) for title, values in by_group.items()},
         }
     }
-    attentive = {
-        _title(*key): best_model(runs[key][0].folder, read_config(runs[key][0].folder), dataset)
-        for key in (("katrec", "none"), ("katrec", "no_position"), ("bert4rec", "none"))
-        if key in runs
-    }
-    if attentive:
-        weights = attention_figures.figure5(attentive, dataset)
-        report.figure("figure5", CAPTIONS["figure5"], figures.average_attention(weights))
-        pair = {title: model for title, model in attentive.items() if title in MODELS.values()}
-        items, ratio, attention = attention_figures.figure6(pair, dataset, seed=1)
-        places = [str(place) for place in range(1, len(items) + 1)]
-        report.figure("figure6", CAPTIONS["figure6"], figures.one_user(places, ratio, attention))
-        numbers["figure5"] = {
-            title: np.where(np.isnan(one), None, one.round(5)).tolist() for title, one in weights.items()
-        }
-        numbers["figure6"] = {
-            "items": items.tolist(),
-            "ratio": ratio.tolist(),
-            "attention": {title: one.tolist() for title, one in attention.items()},
-        }
-    curves = {MODELS[model]: own[0].history for model, own in models.items()}
+    numbers.update(_attention_figures(report, runs, dataset, titles))
+    curves = {_title(model, "none", titles): own[0].history for model, own in models.items()}
     report.figure("curves", CAPTIONS["curves"], figures.curves(curves))
     return numbers
 
 
-def _notes(runs, seeds):
+def _attention_figures(report, runs, dataset, titles):
+    """Writes Figures 5 and 6 of the models that attend the whole history; returns their numbers."""
+    attentive = [name for name in registry.MODELS if issubclass(registry.model_class(name), ClozeModel)]
+    keys = [(model, variant) for model in reversed(attentive) for variant in ("none", "no_position")]
+    best = {key: best_model(runs[key][0].folder, runs[key][0].settings, dataset) for key in keys if key in runs}
+    if not best:
+        return {}
+    weights = figure_data.figure5({_title(*key, titles): model for key, model in best.items()}, dataset)
+    report.figure("figure5", CAPTIONS["figure5"], figures.average_attention(weights))
+    numbers = {
+        "figure5": {title: np.where(np.isnan(one), None, one.round(5)).tolist() for title, one in weights.items()}
+    }
+    themselves = {_title(*key, titles): model for key, model in best.items() if key[1] == "none"}
+    try:
+        items, ratio, attention = figure_data.figure6(themselves, dataset, seed=1)
+    except ValueError as error:
+        print(f"Figure 6 is left out: {error}")
+        return numbers
+    places = [str(place) for place in range(1, len(items) + 1)]
+    report.figure("figure6", CAPTIONS["figure6"], figures.one_user(places, ratio, attention))
+    numbers["figure6"] = {
+        "items": items.tolist(),
+        "ratio": ratio.tolist(),
+        "attention": {title: one.tolist() for title, one in attention.items()},
+    }
+    return numbers
+
+
+def _notes(runs, seeds, titles):
     lines = [f"Command: `{_command()}`", f"Seeds: {', '.join(seeds)}"]
     for (model, variant), own in runs.items():
         steps, seconds = (", ".join(f"{run.result[name]:.0f}" for run in own) for name in ("step", "seconds"))
         result = own[0].result
         lines.append(
-            f"{_title(model, variant)}: steps {steps}; seconds {seconds}; {result['precision']} products; "
+            f"{_title(model, variant, titles)}: steps {steps}; seconds {seconds}; {result['precision']} products; "
             f"{result['users']} test users"
         )
     return [
         *lines,
-        f"Machine: {machine()}",
-        f"Date: {today()}",
+        f"Version: katrec {provenance.version()['katrec']}, commit {provenance.version()['commit']}",
+        f"Machine: {provenance.machine()}",
+        f"Date: {provenance.today()}",
         "Each run's weights are those with the best validation NDCG@10; p: paired t-test over the test users, "
         "against KATRec's runs of the same seeds. KATRec's seconds include those of its pre-training, also where a "
         "run read the embeddings that another one had kept.",
     ]
 
 
-def _title(model, variant):
-    return MODELS[model] if variant == "none" else f"{MODELS[model]}, {VARIANTS[variant][0]}"
+def _title(model, variant, titles):
+    title = registry.MODELS[model].title
+    return title if variant == "none" else f"{title}, {titles[variant]}"
 
 
 def _command():

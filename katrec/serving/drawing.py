@@ -1,19 +1,23 @@
 """An explanation's path graph as a figure."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from katrec.serving.explanation import Explanation
+
 ITEM, ENTITY, RECOMMENDED = "#56B4E9", "#DDDDDD", "#E69F00"
 
 
-def draw(explanation):
+def draw(explanation: Explanation) -> Figure:
     """Returns a figure: the recommended item at the left, the history's items at the right, entities between.
 
     The width of a line is the weight π′ of its edge.
 
     Args:
-      explanation: `Explanation` with at least one path.
+      explanation: with at least one path.
 
     Raises:
       ValueError: there are no paths.

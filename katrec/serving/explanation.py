@@ -1,13 +1,18 @@
 """Why an item was recommended: paths of the knowledge graph, and attention on the history."""
 
-import os
-from typing import NamedTuple
+from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+
+from katrec.common.command_line import UserError
 from katrec.data import collaborative_graph
 from katrec.data.dataset import load
 from katrec.serving.paths import PathFinder
-from katrec_common import files
-from katrec_common.command_line import UserError
+
+if TYPE_CHECKING:
+    from katrec.serving.recommender import Recommender
 
 
 class Hop(NamedTuple):
@@ -32,11 +37,11 @@ class Explanation(NamedTuple):
 
     item: str
     name: str
-    paths: list
-    attention: list
+    paths: list[tuple[tuple[Hop, ...], float]]
+    attention: list[tuple[str, float]]
     note: str
 
-    def text(self):
+    def text(self) -> str:
         """Returns lines for a terminal."""
         lines = [f"{self.name} ({self.item})"]
         for hops, weight in self.paths:
@@ -54,14 +59,15 @@ class Explainer:
     """What `Recommender.explain` needs, read once.
 
     Args:
-      recommender: `Recommender`.
+      recommender: whose answers are explained.
       datasets_dir: folder of the prepared data sets; without the model's data set there, or for a model without a
         graph, explanations have attention only, and say so.
     """
 
-    def __init__(self, recommender, datasets_dir):
+    def __init__(self, recommender: Recommender, datasets_dir: str) -> None:
         self._recommender = recommender
-        self._finder, self.note = None, ""
+        self._finder: Optional[PathFinder] = None
+        self.note = ""
         weights = recommender.graph_attention()
         name = recommender.metadata["dataset"]
         folder = os.path.join(datasets_dir, name)
@@ -82,16 +88,16 @@ class Explainer:
         graph = collaborative_graph.build(dataset)
         self._finder = PathFinder(graph, weights, dataset.num_entities)
         self._num_relations = dataset.num_relations
-        self._relations = files.read_column(os.path.join(folder, "relations.tsv"), "relation_id")
-        entities = files.read_column(os.path.join(folder, "entities.tsv"), "entity_id")
-        items = files.read_column(os.path.join(folder, "items.tsv"), "item_id")
+        self._relations = dataset.raw_ids("relation")
+        entities, items = dataset.raw_ids("entity"), dataset.raw_ids("item")
         self._numbers = {item: number for number, item in enumerate(items)}
         self._names = [self._name(item) for item in items] + entities[len(items) :]
 
-    def explain(self, history, item, user=None, count=3):
+    def explain(self, history: Sequence[Any], item: Any, user: Any = None, count: int = 3) -> Explanation:
         """See `Recommender.explain`."""
         attention = [(self._name(one), weight) for one, weight in self._recommender.attention(history, user)]
-        paths, note = [], self.note
+        paths: list[tuple[tuple[Hop, ...], float]] = []
+        note = self.note
         if self._finder:
             known = [self._numbers[str(one)] for one in history if str(one) in self._numbers]
             if str(item) not in self._numbers:

@@ -1,16 +1,26 @@
 """Histories as text, and recommendations as a table, JSON or CSV."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Optional
+
+if TYPE_CHECKING:
+    from katrec.serving.explanation import Explanation
+
+Rows = Sequence[dict[str, Any]]
+Explanations = Sequence[Optional["Explanation"]]
 
 
-def split(text):
+def split(text: str) -> list[str]:
     """Returns the item ids of a comma-separated list; spaces around them are not theirs."""
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
-def as_table(rows, explanations):
+def as_table(rows: Rows, explanations: Explanations) -> str:
     """Returns lines with rank, score, item and title, an explanation below each where there is one."""
     width = max([4, *(len(row["item"]) for row in rows)])
     lines = [f"{'rank':>4}  {'score':>9}  {'item':{width}}  title"]
@@ -21,7 +31,7 @@ def as_table(rows, explanations):
     return "\n".join(lines) + "\n"
 
 
-def as_json(rows, explanations):
+def as_json(rows: Rows, explanations: Explanations) -> str:
     """Returns a JSON list, with paths and attention where there are explanations."""
     for row, explanation in zip(rows, explanations):
         if explanation:
@@ -35,7 +45,7 @@ def as_json(rows, explanations):
     return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
 
 
-def as_csv(rows, explanations):
+def as_csv(rows: Rows, explanations: Explanations) -> str:
     """Returns CSV with a header; an explanation's text is its last column."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")

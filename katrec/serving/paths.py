@@ -1,10 +1,14 @@
 """The strongest paths of the knowledge graph between a history's items and a recommended one."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.data.sequences import positions_within
 
 
@@ -31,7 +35,7 @@ class Path(NamedTuple):
       weight: the product of their weights: what of that item's embedding reaches the recommended one over this path.
     """
 
-    steps: tuple
+    steps: tuple[Step, ...]
     weight: float
 
 
@@ -39,12 +43,12 @@ class PathFinder:
     """Finds paths over entities of the knowledge graph, not over users; of parallel edges the strongest counts.
 
     Args:
-      graph: `CollaborativeGraph`.
+      graph: the collaborative graph.
       weights: π′ of its edges, float[E].
       num_entities: nodes from here on are users.
     """
 
-    def __init__(self, graph, weights, num_entities):
+    def __init__(self, graph: CollaborativeGraph, weights: np.ndarray, num_entities: int) -> None:
         inside = (graph.heads < num_entities) & (graph.tails < num_entities)
         edges = pd.DataFrame(
             {
@@ -63,7 +67,7 @@ class PathFinder:
         self._first = np.searchsorted(self._edges["head"], nodes)
         self._first_into = np.searchsorted(self._edges["tail"].to_numpy()[self._by_tail], nodes)
 
-    def find(self, item, history, count=5):
+    def find(self, item: int, history: Sequence[int], count: int = 5) -> list[Path]:
         """Returns the `count` strongest paths of two and three hops from `item` to the items of `history`.
 
         Another item may stand in the middle, but no node twice.

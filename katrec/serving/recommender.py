@@ -1,15 +1,22 @@
 """A SavedModel as a Python object that takes and gives raw ids."""
 
+from __future__ import annotations
+
 import json
 import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from katrec.serving.saved_model import EXTRA
-from katrec_common import files
-from katrec_common.command_line import UserError
+from katrec.common import files
+from katrec.common.command_line import UserError
+from katrec.serving import EXTRA
+
+if TYPE_CHECKING:
+    from katrec.serving.explanation import Explanation
 
 BATCH_HISTORIES = 512
 SILENT_SECONDS = 3
@@ -25,22 +32,24 @@ class Recommender:
 
     Attributes:
       metadata: data set, flags, versions, metrics of the model, a dict.
+      signatures: the SavedModel's (docs/serving.md).
       takes_users: whether the model knows its users, so that `users` of `recommend` matters.
       max_k: the most items that may be asked for.
     """
 
-    def __init__(self, saved, titles, datasets_dir="datasets"):
-        self._signatures = saved.signatures
+    def __init__(self, saved: Any, titles: Mapping[str, str], datasets_dir: str = "datasets") -> None:
+        self.signatures = saved.signatures
         self.titles = titles
-        self.metadata = json.loads(self._signatures["metadata"]()["json"].numpy())
+        self.metadata = json.loads(self.signatures["metadata"]()["json"].numpy())
         self.max_k = min(self.metadata["max_k"], self.metadata["items"])
-        inputs = self._signatures["serving_default"].structured_input_signature[1]
+        inputs = self.signatures["serving_default"].structured_input_signature[1]
         self.takes_users = "user" in inputs
-        self._table = None
-        self._datasets_dir, self._explainer = datasets_dir, None
+        self._table: Any = None
+        self._datasets_dir = datasets_dir
+        self._explainer: Any = None
 
     @classmethod
-    def load(cls, path, datasets_dir="datasets"):
+    def load(cls, path: str, datasets_dir: str = "datasets") -> Recommender:
         """Loads the SavedModel in `path`; `datasets_dir` as above.
 
         Raises:
@@ -58,7 +67,7 @@ class Recommender:
             titles = {item: title for item, title in pairs if title}
         return cls(saved, titles, datasets_dir)
 
-    def recommend(self, histories, k=10, users=None):
+    def recommend(self, histories: Any, k: int = 10, users: Optional[Sequence[Any]] = None) -> Any:
         """Recommends items that a history does not have.
 
         Args:
@@ -80,23 +89,25 @@ class Recommender:
             return self._recommend_frame(histories, k)
         return list(self.recommend_stream(histories, k, users))
 
-    def recommend_stream(self, histories, k=10, users=None):
+    def recommend_stream(
+        self, histories: Iterable[Sequence[Any]], k: int = 10, users: Optional[Iterable[Any]] = None
+    ) -> Iterator[list[tuple[str, float]]]:
         """Yields what `recommend` lists, for any number of histories, in batches of 512; arguments as there."""
         users = iter(users) if users is not None else None
         for batch in _batches(histories):
             own = None if users is None else [str(next(users)) for _ in batch]
-            given = self._signatures["recommend"](k=tf.constant(k), **self._inputs(batch, own))
+            given = self.signatures["recommend"](k=tf.constant(k), **self._inputs(batch, own))
             for items, scores in zip(given["items"].numpy(), given["scores"].numpy().tolist()):
                 yield [(item.decode(), score) for item, score in zip(items, scores) if item]
 
-    def similar_items(self, item, k=10):
+    def similar_items(self, item: Any, k: int = 10) -> list[tuple[str, float]]:
         """Returns the k items whose vectors have the largest cosine with an item's, pairs (item, cosine).
 
         Raises:
           ValueError: the item is not known, or k is not within 1 … number of items − 1.
         """
         if self._table is None:
-            table = self._signatures["item_table"]()
+            table = self.signatures["item_table"]()
             # The last columns are bias and popularity, which are no likeness.
             vectors = table["vectors"].numpy()[:, :-2]
             norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -112,7 +123,7 @@ class Recommender:
         cosines[row] = -np.inf
         return [(ids[at], float(cosines[at])) for at in np.argsort(-cosines, kind="stable")[:k]]
 
-    def explain(self, history, item, user=None, count=3):
+    def explain(self, history: Sequence[Any], item: Any, user: Any = None, count: int = 3) -> Explanation:
         """Returns the `Explanation` of an item for a history: paths of the knowledge graph, and attention.
 
         Args:
@@ -131,23 +142,23 @@ class Recommender:
             self._explainer = Explainer(self, self._datasets_dir)
         return self._explainer.explain(history, item, user, count)
 
-    def attention(self, history, user=None):
+    def attention(self, history: Sequence[Any], user: Any = None) -> list[tuple[str, float]]:
         """Returns the last layer's attention on the items of a history that are read, mean over the heads.
 
         Returns:
           Pairs (item, weight), oldest first; an empty list for a model without.
         """
-        if "attention" not in self._signatures:
+        if "attention" not in self.signatures:
             return []
-        given = self._signatures["attention"](**self._inputs([history], None if user is None else [str(user)]))
+        given = self.signatures["attention"](**self._inputs([history], None if user is None else [str(user)]))
         weights = given["weights"].numpy()[0].mean(axis=0).tolist()
         return [(item.decode(), weight) for item, weight in zip(given["items"].numpy()[0], weights) if item]
 
-    def graph_attention(self):
+    def graph_attention(self) -> Optional[np.ndarray]:
         """Returns π′ of the collaborative graph's edges, float32[E], or None for a model without a graph."""
-        if "graph_attention" not in self._signatures:
+        if "graph_attention" not in self.signatures:
             return None
-        return self._signatures["graph_attention"]()["weights"].numpy()
+        return self.signatures["graph_attention"]()["weights"].numpy()
 
     def _inputs(self, histories, users):
         width = max(1, *map(len, histories)) if histories else 1

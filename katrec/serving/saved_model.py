@@ -1,22 +1,32 @@
-"""A SavedModel on disk."""
+"""A SavedModel on disk: written whole, and compared with the model that it was made of."""
+
+from __future__ import annotations
 
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from katrec_common import files
+from katrec.common import files
+from katrec.data.dataset import Dataset
+from katrec.data.sequences import recent_items
+from katrec.models.base import RankingModel
+from katrec.serving import EXTRA
+from katrec.serving.served import Served
 
-# Where TensorFlow Serving expects what is not the model's.
-EXTRA = "assets.extra"
+# Of the comparison.
+USERS, BATCH_USERS = 1000, 100
 
 
-def write(served, path, metadata, items_file):
+def write(served: Served, path: str, metadata: Mapping[str, Any], items_file: files.Path) -> int:
     """Writes a SavedModel that is whole or absent.
 
     Args:
-      served: `Served`.
+      served: what to write.
       path: the folder to make.
       metadata: goes to assets.extra/metadata.json.
       items_file: items.tsv of the prepared data set, copied beside it for the titles.
@@ -37,3 +47,41 @@ def write(served, path, metadata, items_file):
         shutil.rmtree(beside)
         raise
     return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
+
+
+def largest_difference(
+    signatures: Mapping[str, Any],
+    model: RankingModel,
+    dataset: Dataset,
+    item_ids: Sequence[str],
+    user_ids: Sequence[str],
+) -> tuple[float, int]:
+    """Compares every item's score for the test users' histories, by the SavedModel and by the model itself.
+
+    Args:
+      signatures: the loaded SavedModel's.
+      model: what it was made of.
+      dataset: what that was trained on.
+      item_ids, user_ids: raw ids in the order of their numbers.
+
+    Returns:
+      The largest difference of two scores, and of how many users: of all, of more than 1,000 that many evenly spread.
+    """
+    items, names = (np.asarray(ids, dtype=object) for ids in (item_ids, user_ids))
+    table = signatures["item_table"]()["vectors"]
+    score = tf.function(model.call)
+    offsets, numbers = dataset.histories("test")
+    # An empty history has the popularity ranking, not the model's.
+    users = np.flatnonzero((dataset.test >= 0) & (np.diff(offsets) > 0))
+    users = users[np.unique(np.linspace(0, len(users) - 1, USERS).astype(int))]
+    largest = 0.0
+    for some in np.array_split(users, -(-len(users) // BATCH_USERS)):
+        histories = [items[numbers[offsets[user] : offsets[user + 1]]].tolist() for user in some]
+        inputs = {"history": tf.ragged.constant(histories, tf.string).to_tensor("")}
+        if "user" in signatures["encode"].structured_input_signature[1]:
+            inputs["user"] = tf.constant(names[some].tolist())
+        given = tf.matmul(signatures["encode"](**inputs)["vectors"], table, transpose_b=True)
+        read = recent_items(offsets, numbers, some, model.history_length, model.tokens.padding)
+        expected = score((tf.constant(read), tf.constant(some, tf.int32)))
+        largest = max(largest, float(tf.reduce_max(tf.abs(given - expected))))
+    return largest, len(users)

@@ -1,11 +1,15 @@
 """What a SavedModel holds: raw item ids in, recommendations out, with TensorFlow alone."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from katrec.models.recommender import ItemTables
+from katrec.models.base import ItemTables, RankingModel
 
 # What stands for a place that no item could fill, and its score.
 NO_ITEM, NO_SCORE = "", -np.inf
@@ -38,14 +42,22 @@ class Served(tf.Module):
     the items' training interactions. Unknown ids of a history are passed over and counted in `unknown`.
 
     Args:
-      model: a `Recommender` with its best weights.
+      model: with its best weights.
       item_ids, user_ids: raw ids, in the order of their numbers.
       popularity: int[|I|], training interactions.
       max_k: largest k.
       metadata: what `metadata` returns, a dict that JSON can hold.
     """
 
-    def __init__(self, model, item_ids, user_ids, popularity, max_k, metadata):
+    def __init__(
+        self,
+        model: RankingModel,
+        item_ids: Sequence[str],
+        user_ids: Sequence[str],
+        popularity: np.ndarray,
+        max_k: int,
+        metadata: Mapping[str, Any],
+    ) -> None:
         super().__init__()
         tables = model.inference_tables()
         self._history_length, self._padding = model.history_length, model.tokens.padding
@@ -68,7 +80,7 @@ class Served(tf.Module):
         self.edges = None if weights is None else tf.Variable(weights, trainable=False, name="edges")
         self._metadata = json.dumps(metadata, ensure_ascii=False)
 
-    def signatures(self):
+    def signatures(self) -> dict[str, Any]:
         """Returns {name: concrete function}."""
         history = {"history": tf.TensorSpec([None, None], tf.string, "history")}
         if self.users is not None:

@@ -1,18 +1,22 @@
 """Pre-trained embeddings kept in a folder, for all runs that would compute the same ones."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Sequence
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
 
-from katrec_common import files
-from katrec_common.command_line import UserError
+from katrec.common import files
+from katrec.common.command_line import UserError
 
 
-def path_of(folder, variables, settings, checksums):
+def path_of(folder: str, variables: Sequence[tf.Variable], settings: dict[str, Any], checksums: dict[str, str]) -> str:
     """Returns the file of what pre-training makes of these initial values, settings and data on this machine.
 
     Args:
@@ -29,7 +33,7 @@ def path_of(folder, variables, settings, checksums):
     return os.path.join(folder, f"{digest.hexdigest()[:20]}.npz")
 
 
-def restore(path, variables):
+def restore(path: str, variables: Sequence[tf.Variable]) -> Optional[float]:
     """Gives `variables` the values that `path` holds.
 
     Returns:
@@ -51,7 +55,7 @@ def restore(path, variables):
     return seconds
 
 
-def keep(path, variables, seconds):
+def keep(path: str, variables: Sequence[tf.Variable], seconds: float) -> None:
     """Writes the values of `variables`, which took so many seconds, to `path`."""
     with files.replacing(path, "wb") as file:
         np.savez(file, seconds=seconds, **{str(place): variable.numpy() for place, variable in enumerate(variables)})

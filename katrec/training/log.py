@@ -1,12 +1,15 @@
 """What a run says as it goes on."""
 
+from __future__ import annotations
+
 import json
 import os
+from collections.abc import Mapping
 
 import tensorflow as tf
 
+from katrec.common import files
 from katrec.training import run_directory
-from katrec_common import files
 
 
 class Log:
@@ -17,7 +20,7 @@ class Log:
       step: where the run begins or goes on; rows of later steps, which will be run again, are dropped.
     """
 
-    def __init__(self, output_dir, step):
+    def __init__(self, output_dir: str, step: int) -> None:
         self._path = os.path.join(output_dir, run_directory.METRICS)
         self._keep_until(step)
         self._events = tf.summary.create_file_writer(os.path.join(output_dir, "tensorboard"))
@@ -31,7 +34,7 @@ class Log:
         with files.replacing(self._path) as file:
             file.writelines(rows)
 
-    def add(self, step, loss, transr_loss, valid, seconds):
+    def add(self, step: int, loss: float, transr_loss: float, valid: Mapping[str, float], seconds: float) -> None:
         """Adds a row: mean losses since the last one, metrics on the validation items, seconds so far."""
         row = {
             "step": step,

@@ -1,6 +1,10 @@
 """Adam for both losses: decoupled weight decay and a linear schedule, on either software stack (Section 4.2.3)."""
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,29 +18,29 @@ class WarmupLinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
     rate(s) = peak · min((s + 1) / warm-up, (total − s) / (total − warm-up))
     """
 
-    def __init__(self, peak, warmup_steps, total_steps):
+    def __init__(self, peak: float, warmup_steps: int, total_steps: int) -> None:
         super().__init__()
         self.peak = peak
         self.warmup_steps = warmup_steps
         self.total_steps = total_steps
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> tf.Tensor:
         step = tf.cast(step, tf.float32)
         rising = (step + 1) / max(self.warmup_steps, 1)
         falling = (self.total_steps - step) / max(self.total_steps - self.warmup_steps, 1)
         return self.peak * tf.clip_by_value(tf.minimum(rising, falling), 0.0, 1.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"peak": self.peak, "warmup_steps": self.warmup_steps, "total_steps": self.total_steps}
 
 
-def adamw(schedule, weight_decay=0.0):
+def adamw(schedule: WarmupLinearDecay, weight_decay: float = 0.0) -> Any:
     """Returns Adam whose weight decay is scaled by the learning rate; biases and layer norms do not decay.
 
         w ← w − rate(s) · (m̂ / (√v̂ + ε) + weight_decay · w)
 
     Args:
-      schedule: `WarmupLinearDecay`.
+      schedule: of the learning rate.
       weight_decay: the decay's factor.
     """
     if sys.version_info >= (3, 12):
@@ -44,16 +48,16 @@ def adamw(schedule, weight_decay=0.0):
     return addons_adamw(schedule, weight_decay)
 
 
-def adam(schedule):
+def adam(schedule: WarmupLinearDecay) -> Any:
     """Returns Adam without weight decay. Keras's older one: its step on a table is one operation, the newer's are ten.
 
     Args:
-      schedule: `WarmupLinearDecay`.
+      schedule: of the learning rate.
     """
     return tf.keras.optimizers.legacy.Adam(learning_rate=schedule, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON)
 
 
-def addons_adamw(schedule, weight_decay):
+def addons_adamw(schedule: WarmupLinearDecay, weight_decay: float) -> Any:
     """The optimizer of TensorFlow Addons, whose decay is not scaled by the learning rate: its schedule does that."""
     import warnings
 
@@ -72,7 +76,7 @@ def addons_adamw(schedule, weight_decay):
     )
 
 
-def keras_adamw(schedule, weight_decay):
+def keras_adamw(schedule: WarmupLinearDecay, weight_decay: float) -> Any:
     """The optimizer of Keras 2."""
     optimizer = tf.keras.optimizers.AdamW(
         learning_rate=schedule,
@@ -86,7 +90,7 @@ def keras_adamw(schedule, weight_decay):
     return optimizer
 
 
-def create_variables(optimizer, variables):
+def create_variables(optimizer: Any, variables: Sequence[tf.Variable]) -> None:
     """Makes an optimizer's moments, which a traced loop may not make."""
     if isinstance(optimizer, tf.keras.optimizers.Optimizer):
         optimizer.build(variables)

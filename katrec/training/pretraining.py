@@ -1,13 +1,19 @@
 """Initial embeddings of the graph: BPR-MF for items and users, then TransR for the rest (Section 4.2.5)."""
 
+from __future__ import annotations
+
+import dataclasses
 import os
 import time
-import types
+from collections.abc import Iterator
+from typing import Any, Optional
 
 import tensorflow as tf
 from tqdm import tqdm
 
-from katrec.models.bprmf import BPRMF
+from katrec.data.dataset import Dataset
+from katrec.models import registry
+from katrec.settings import Settings
 from katrec.training import kept_embeddings
 from katrec.training.batches import Batches, triplet_batches
 from katrec.training.optimizers import WarmupLinearDecay, adam, create_variables
@@ -15,8 +21,8 @@ from katrec.training.step import TrainSteps, triplet_step
 
 TRIPLET_STREAM = 4
 TRACED_STEPS = 50
-# All that pre-training may see of a run's settings (kg_l2 through the model): what is kept for others is found by them.
-SETTINGS = (
+# All of a run's settings that pre-training reads (kg_l2 through the model): what is kept for others is found by them.
+READ = (
     "seed",
     "distribution",
     "entity_dim",
@@ -33,12 +39,19 @@ SETTINGS = (
 )
 
 
-def wanted(config):
-    """Returns whether the run that `config` describes begins with pre-trained embeddings."""
-    return config.model == "katrec" and config.pretrained_embeddings and config.ablation != "no_pretrain"
+def wanted(settings: Settings) -> bool:
+    """Returns whether the run that the settings describe begins with pre-trained embeddings."""
+    return registry.MODELS[settings.model].pretrained_with is not None and settings.pretrained_embeddings
 
 
-def pretrain(model, dataset, graph, config, strategy, silent=False):
+def pretrain(
+    model: Any,
+    dataset: Dataset,
+    settings: Settings,
+    strategy: tf.distribute.Strategy,
+    pretrained_dir: Optional[str] = None,
+    silent: bool = False,
+) -> float:
     """Gives a new KATRec's nodes and TransR their initial values.
 
     BPR-MF is trained on the training interactions for `pretrain_epochs`, and its vectors become e⁽⁰⁾ of items and
@@ -47,10 +60,10 @@ def pretrain(model, dataset, graph, config, strategy, silent=False):
 
     Args:
       model: `KATRec`.
-      dataset: `Dataset`.
-      graph: its `CollaborativeGraph`.
-      config: the run's settings; with `pretrained_dir` the values are taken from there if an earlier run left them.
-      strategy: `tf.distribute.Strategy`.
+      dataset: what it will be trained on.
+      settings: the run's settings.
+      strategy: whose replicas share each batch.
+      pretrained_dir: where values are kept; if an earlier run left them there, they are taken.
       silent: without progress bars.
 
     Returns:
@@ -60,19 +73,19 @@ def pretrain(model, dataset, graph, config, strategy, silent=False):
       UserError: the earlier run's file is damaged.
     """
     started = time.monotonic()
-    if config.pretrained_dir:
+    path, seconds = None, None
+    if pretrained_dir:
         # A folder that cannot be made is found out now, not after the pre-training.
-        os.makedirs(config.pretrained_dir, exist_ok=True)
-    own = types.SimpleNamespace(**{name: getattr(config, name) for name in SETTINGS})
-    path = config.pretrained_dir and kept_embeddings.path_of(
-        config.pretrained_dir, model.triplet_variables, vars(own), dataset.checksums
-    )
-    seconds = kept_embeddings.restore(path, model.triplet_variables) if path else None
+        os.makedirs(pretrained_dir, exist_ok=True)
+        read = {name: getattr(settings, name) for name in READ}
+        path = kept_embeddings.path_of(pretrained_dir, model.triplet_variables, read, dataset.checksums)
+        seconds = kept_embeddings.restore(path, model.triplet_variables)
     if seconds is None:
-        items, users = _matrix_factorization(dataset, own, strategy, silent)
-        others = model.nodes[model.num_items : model.num_entities]
-        model.nodes.assign(tf.concat([items, others, users], axis=0))
-        _triplets(model, graph, own, strategy, silent)
+        items, users = _matrix_factorization(dataset, settings, strategy, silent)
+        nodes = model.encoder.nodes
+        others = nodes[model.num_items : model.num_entities]
+        nodes.assign(tf.concat([items, others, users], axis=0))
+        _triplets(model, settings, strategy, silent)
         seconds = time.monotonic() - started
         if path:
             kept_embeddings.keep(path, model.triplet_variables, seconds)
@@ -82,15 +95,21 @@ def pretrain(model, dataset, graph, config, strategy, silent=False):
     return seconds
 
 
-def _matrix_factorization(dataset, config, strategy, silent):
+def _matrix_factorization(dataset, settings, strategy, silent):
     """Returns BPR-MF's item and user vectors."""
-    tf.keras.utils.set_random_seed(config.seed)
+    tf.keras.utils.set_random_seed(settings.seed)
+    name = registry.MODELS[settings.model].pretrained_with
+    own = dataclasses.replace(
+        settings,
+        model=name,
+        hidden_dim=settings.entity_dim,
+        batch_size=settings.pretrain_batch_size,
+        warmup_steps=0,
+    )
     with strategy.scope():
-        model = BPRMF(dataset.num_items, dataset.num_users, config.entity_dim, config.bpr_l2)
-        own = types.SimpleNamespace(**{**vars(config), "batch_size": config.pretrain_batch_size})
-        batches = Batches(dataset, None, model, own)
-        own.train_steps = config.pretrain_epochs * batches.per_epoch
-        own.warmup_steps = 0
+        model = registry.model_class(name)(own, dataset)
+        batches = Batches(dataset, model, own)
+        own = dataclasses.replace(own, train_steps=settings.pretrain_epochs * batches.per_epoch)
         steps = TrainSteps(model, own, strategy)
     iterator = batches.from_step(0)
     for number, count in _portions(own.train_steps, "pre-training: BPR-MF", silent):
@@ -98,26 +117,27 @@ def _matrix_factorization(dataset, config, strategy, silent):
     return tf.convert_to_tensor(model.items), tf.convert_to_tensor(model.users)
 
 
-def _triplets(model, graph, config, strategy, silent):
-    number_of_steps = -(-config.pretrain_kg_epochs * len(graph.heads) // config.pretrain_batch_size)
+def _triplets(model, settings, strategy, silent):
+    graph = model.graph
+    number_of_steps = -(-settings.pretrain_kg_epochs * len(graph.heads) // settings.pretrain_batch_size)
     with strategy.scope():
-        optimizer = adam(WarmupLinearDecay(config.learning_rate, 0, number_of_steps))
+        optimizer = adam(WarmupLinearDecay(settings.learning_rate, 0, number_of_steps))
         create_variables(optimizer, model.triplet_variables)
 
     def step(triplets):
-        triplet_step(model, optimizer, triplets, config.clip_norm, strategy, entities_only=True)
+        triplet_step(model, optimizer, triplets, settings.clip_norm, strategy, entities_only=True)
 
     @tf.function
     def run(batches, count):
         for _ in tf.range(count):
             strategy.run(step, args=next(batches))
 
-    batches = triplet_batches(graph, config.pretrain_batch_size, [config.seed, TRIPLET_STREAM])
+    batches = triplet_batches(graph, settings.pretrain_batch_size, [settings.seed, TRIPLET_STREAM])
     for _, count in _portions(number_of_steps, "pre-training: TransR", silent):
         run(batches, tf.constant(count))
 
 
-def _portions(total, title, silent):
+def _portions(total: int, title: str, silent: bool) -> Iterator[tuple[int, int]]:
     """Yields first step and number of steps of each stretch that is run at once, with a progress bar."""
     with tqdm(total=total, unit="step", desc=title, mininterval=1.0, dynamic_ncols=True, disable=silent) as bar:
         for first in range(0, total, TRACED_STEPS):

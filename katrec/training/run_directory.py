@@ -1,77 +1,126 @@
 """What a run directory holds beside its checkpoints: config.json, result.json, ranks.npz, metrics.jsonl (`log.py`)."""
 
+from __future__ import annotations
+
+import dataclasses
 import os
 import shutil
-import types
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from katrec_common import files
-from katrec_common.command_line import UserError
+from katrec import settings as settings_module
+from katrec.common import files
+from katrec.common.command_line import UserError
+from katrec.settings import Settings
 
 CONFIG, METRICS, RESULT, RANKS = "config.json", "metrics.jsonl", "result.json", "ranks.npz"
-# What may differ between the run that wrote a directory and the one that goes on in it; "data" is checked apart.
-FREE = ("output_dir", "datasets_dir", "pretrained_dir", "resume", "distribution", "data")
+# Of config.json. 1, of version 0.1: no "format", other settings for the ablations, and paths among the settings.
+FORMAT = 2
+OF_FORMAT_1 = ("output_dir", "pretrained_dir", "resume")
+# The setting that may differ between the run that wrote a directory and the one that goes on in it.
+FREE = ("distribution",)
 
 
-def claim(config, checksums):
-    """Makes `config.output_dir` this run's: writes config.json, or checks that it holds the same settings.
+class RunConfig(NamedTuple):
+    """What config.json keeps.
+
+    Attributes:
+      dataset: the data set's name.
+      datasets_dir: where it was prepared.
+      settings: the run's settings.
+      checksums: SHA-256 of each prepared file.
+    """
+
+    dataset: str
+    datasets_dir: str
+    settings: Settings
+    checksums: Mapping[str, str]
+
+    def flat(self) -> dict[str, Any]:
+        """Returns names and values as config.json has them."""
+        return {
+            "format": FORMAT,
+            "dataset": self.dataset,
+            "datasets_dir": self.datasets_dir,
+            **dataclasses.asdict(self.settings),
+            "data": dict(self.checksums),
+        }
+
+
+def claim(output_dir: str, config: RunConfig, resume: bool = True) -> None:
+    """Makes `output_dir` this run's: writes config.json, or checks that it holds the same settings.
 
     Args:
-      config: the run's settings; without `resume` whatever the directory holds of an earlier run is removed.
-      checksums: of the prepared data set's files.
+      output_dir: the run directory.
+      config: the run's.
+      resume: go on where an earlier run stopped; without it whatever the directory holds of one is removed.
 
     Raises:
       UserError: the directory belongs to a run with other settings or other data.
     """
-    path = os.path.join(config.output_dir, CONFIG)
+    path = os.path.join(output_dir, CONFIG)
     # Only what is a run directory is cleared: another folder's "checkpoints" are not ours.
-    if os.path.exists(path) and not config.resume:
-        _clear(config.output_dir)
+    if os.path.exists(path) and not resume:
+        _clear(output_dir)
     if os.path.exists(path):
-        stored = read_config(config.output_dir)
-        changed = _differences(vars(config), vars(stored))
+        stored = read_config(output_dir)
+        changed = _differences(config, stored)
         if changed:
             raise UserError(
-                f"{config.output_dir}: made with other settings: {'; '.join(changed)}; "
+                f"{output_dir}: made with other settings: {'; '.join(changed)}; "
                 "choose another --output_dir, or --noresume to begin anew there"
             )
-        check_data(stored, checksums)
-    files.write_json(path, {**vars(config), "data": checksums})
+        check_data(stored, config.checksums)
+    files.write_json(path, config.flat())
 
 
-def read_config(output_dir):
-    """Returns the settings of the run in `output_dir`.
+def read_config(output_dir: str) -> RunConfig:
+    """Returns what config.json in `output_dir` holds; settings that an older version did not have get their defaults.
 
     Raises:
-      UserError: there is none.
+      UserError: there is none, or it is of a newer version or damaged.
     """
     path = os.path.join(output_dir, CONFIG)
     if not os.path.exists(path):
         raise UserError(f"{output_dir}: no config.json, this is not a run directory of katrec.train")
-    return types.SimpleNamespace(**files.read_json(path))
+    values = files.read_json(path)
+    if not isinstance(values, dict) or not isinstance(values.get("data"), dict) or "dataset" not in values:
+        raise UserError(f"{path}: not a run's config.json; train again in another --output_dir")
+    version = values.pop("format", 1)
+    if version not in (1, FORMAT):
+        raise UserError(f"{path}: has format {version}, this version of katrec reads 1 and {FORMAT}; update katrec")
+    if version == 1:
+        values = {name: value for name, value in values.items() if name not in OF_FORMAT_1}
+        if values.get("ablation") == "none":
+            del values["ablation"]
+    dataset, datasets_dir, checksums = (values.pop(name, "datasets") for name in ("dataset", "datasets_dir", "data"))
+    return RunConfig(dataset, datasets_dir, settings_module.from_dict(values, path), checksums)
 
 
-def read_result(output_dir):
+def read_result(output_dir: str) -> Optional[dict[str, Any]]:
     """Returns result.json of a finished run, or None."""
     path = os.path.join(output_dir, RESULT)
     return files.read_json(path) if os.path.exists(path) else None
 
 
-def write_result(output_dir, result, users, ranks):
+def write_result(
+    output_dir: str, result: Mapping[str, Any], users: np.ndarray, ranks: Mapping[str, np.ndarray]
+) -> None:
     """Writes result.json, and before it ranks.npz: the test users and their targets' ranks by protocol, int[n] each."""
     with files.replacing(os.path.join(output_dir, RANKS), "wb") as file:
         np.savez(file, users=users, **ranks)
     files.write_json(os.path.join(output_dir, RESULT), result)
 
 
-def check_data(config, checksums):
+def check_data(config: RunConfig, checksums: Mapping[str, str]) -> None:
     """Checks that a run was trained on the prepared files at hand.
 
     Raises:
       UserError: it was not.
     """
-    changed = sorted(name for name in config.data if config.data[name] != checksums.get(name))
+    changed = sorted(name for name in config.checksums if config.checksums[name] != checksums.get(name))
     if changed:
         raise UserError(
             f"data set {config.dataset}: {', '.join(changed)} changed since the run was trained; "
@@ -80,12 +129,9 @@ def check_data(config, checksums):
 
 
 def _differences(config, stored):
-    """Returns a line for each setting that two configurations, as dicts, do not share, free ones left out."""
-    return [
-        f"--{name}={config.get(name)} (was {stored.get(name)})"
-        for name in sorted(set(config) | set(stored))
-        if name not in FREE and config.get(name) != stored.get(name)
-    ]
+    """Returns a text for each setting that two runs do not share, free ones left out."""
+    new, old = ({"dataset": one.dataset, **dataclasses.asdict(one.settings)} for one in (config, stored))
+    return [f"--{name}={new[name]} (was {old[name]})" for name in new if name not in FREE and new[name] != old[name]]
 
 
 def _clear(output_dir):

@@ -1,8 +1,15 @@
 """Iterations of training: KATRec's TransR steps, then a step of the model's own loss (Section 3.4)."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import tensorflow as tf
 
-from katrec.models.recommender import replica_rows
+from katrec.models.base import Batch, Context, RankingModel
+from katrec.settings import Settings
+from katrec.training.devices import rows_of
 from katrec.training.optimizers import WarmupLinearDecay, adam, adamw, create_variables
 
 
@@ -11,22 +18,24 @@ class TrainSteps(tf.Module):
 
     Args:
       model: what is trained, made in the strategy's scope.
-      config: the run's settings.
-      strategy: `tf.distribute.Strategy`; each of its replicas computes the gradients of its part of every batch.
+      settings: the run's settings.
+      strategy: each of its replicas computes the gradients of its part of every batch.
 
     Attributes:
-      loss_sums: float32[3], the model's `sequence_loss`, TransR's ranking loss and the steps since `take_losses`.
+      loss_sums: float32[3], the model's `loss`, TransR's ranking loss and the steps since `take_losses`.
     """
 
-    def __init__(self, model, config, strategy):
+    def __init__(self, model: RankingModel, settings: Settings, strategy: tf.distribute.Strategy) -> None:
         super().__init__()
         self._strategy = strategy
         self._model = model
-        self._config = config
-        schedule = WarmupLinearDecay(config.learning_rate, config.warmup_steps, config.train_steps)
-        optimizer = adamw(schedule, config.weight_decay)
+        self._settings = settings
+        schedule = WarmupLinearDecay(settings.learning_rate, settings.warmup_steps, settings.train_steps)
+        optimizer = adamw(schedule, settings.weight_decay)
         triplet_schedule = WarmupLinearDecay(
-            config.learning_rate, config.warmup_steps * config.kg_steps, config.train_steps * config.kg_steps
+            settings.learning_rate,
+            settings.warmup_steps * settings.kg_steps,
+            settings.train_steps * settings.kg_steps,
         )
         self.triplet_optimizer = adam(triplet_schedule)
         # Variables may not be made inside a traced loop.
@@ -37,7 +46,7 @@ class TrainSteps(tf.Module):
         self.sequence_optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if self._scales else optimizer
         self.loss_sums = tf.Variable(tf.zeros([3]), trainable=False)
 
-    def __call__(self, batches, number, count):
+    def __call__(self, batches: Iterator[tuple], number: int, count: int) -> None:
         """Trains on the next batches.
 
         Args:
@@ -47,8 +56,8 @@ class TrainSteps(tf.Module):
         """
         self._run(batches, tf.constant(number), tf.constant(count))
 
-    def take_losses(self):
-        """Returns the mean sequence and TransR losses since the last call."""
+    def take_losses(self) -> tuple[float, float]:
+        """Returns the mean losses since the last call: the model's, and TransR's."""
         sequence, triplet, steps = self.loss_sums.numpy()
         self.loss_sums.assign(tf.zeros([3]))
         return float(sequence / max(steps, 1)), float(triplet / max(steps, 1))
@@ -56,30 +65,29 @@ class TrainSteps(tf.Module):
     @tf.function
     def _run(self, batches, number, count):
         strategy = self._strategy
-        matrices = strategy.run(self._model.graph_matrices)
+        graph = strategy.run(self._model.graph_matrices)
         for i in tf.range(count):
-            losses = strategy.run(self._iterate, args=(*next(batches), number + i, matrices))
+            losses = strategy.run(self._iterate, args=(Batch(*next(batches)), number + i, graph))
             self.loss_sums.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None))
 
-    def _iterate(self, sequences, users, negatives, triplets, number, matrices):
-        """One replica's part of an iteration; returns its share of the losses and of the step, float32[3]."""
-        model, config = self._model, self._config
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    def _iterate(self, batch, number, graph):
+        """One device's part of an iteration; returns its share of the losses and of the step, float32[3]."""
+        model, settings = self._model, self._settings
         triplet_loss = 0.0
         if model.triplet_variables:
-            for i in range(config.kg_steps):
-                triplet_loss += (
-                    triplet_step(model, self.triplet_optimizer, triplets[i], config.clip_norm, self._strategy)
-                    / config.kg_steps
+            for i in range(settings.kg_steps):
+                ranking = triplet_step(
+                    model, self.triplet_optimizer, batch.triplets[i], settings.clip_norm, self._strategy
                 )
-        num_replicas = self._strategy.num_replicas_in_sync
+                triplet_loss += ranking / settings.kg_steps
+        device, num_devices = _place(self._strategy)
+        rows = rows_of(device, num_devices, tf.shape(batch.sequences)[0])
         with tf.GradientTape() as tape:
-            seed = tf.stack([config.seed, number])
-            loss = model.sequence_loss(sequences, users, negatives, seed, matrices, replica, num_replicas)
+            loss = model.loss(batch, Context(tf.stack([settings.seed, number]), rows, device, graph))
             scaled = self._scaled(loss)
         gradients = self._unscaled(tape.gradient(scaled, model.sequence_variables))
-        apply(self.sequence_optimizer, gradients, model.sequence_variables, config.clip_norm, self._strategy)
-        return tf.stack([loss, triplet_loss, 1 / num_replicas])
+        apply(self.sequence_optimizer, gradients, model.sequence_variables, settings.clip_norm, self._strategy)
+        return tf.stack([loss, triplet_loss, 1 / num_devices])
 
     def _scaled(self, loss):
         return self.sequence_optimizer.get_scaled_loss(loss) if self._scales else loss
@@ -88,20 +96,27 @@ class TrainSteps(tf.Module):
         return self.sequence_optimizer.get_unscaled_gradients(gradients) if self._scales else gradients
 
 
-def triplet_step(model, optimizer, triplets, clip_norm, strategy, entities_only=False):
-    """One replica's part of a TransR step (Eq. 1); returns its share of the ranking loss.
+def triplet_step(
+    model: Any,
+    optimizer: Any,
+    triplets: tf.Tensor,
+    clip_norm: float,
+    strategy: tf.distribute.Strategy,
+    entities_only: bool = False,
+) -> tf.Tensor:
+    """One device's part of a TransR step (Eq. 1); returns its share of the ranking loss.
 
     Args:
-      model: `KATRec`.
+      model: a `KATRec`.
       optimizer: of its `triplet_variables`.
       triplets: the whole batch, int32[n, 4].
       clip_norm: the gradient's global norm is clipped here.
-      strategy: `tf.distribute.Strategy`.
+      strategy: whose replicas share the batch.
       entities_only: whether the embeddings of items and users stay as they are.
     """
     size = tf.shape(triplets)[0]
-    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    own = triplets[replica_rows(size, replica, strategy.num_replicas_in_sync)]
+    device, num_devices = _place(strategy)
+    own = triplets[rows_of(device, num_devices, size)]
     with tf.GradientTape() as tape:
         loss, ranking = model.triplet_loss(own, size, entities_only)
     gradients = tape.gradient(loss, model.triplet_variables)
@@ -109,9 +124,28 @@ def triplet_step(model, optimizer, triplets, clip_norm, strategy, entities_only=
     return ranking
 
 
-def apply(optimizer, gradients, variables, clip_norm, strategy):
-    """Steps along the sum of all replicas' gradients."""
-    # Dense: then a table's step is one operation, and all replicas' gradients have one shape.
+def _place(strategy):
+    """Returns this device's number and how many there are."""
+    return tf.distribute.get_replica_context().replica_id_in_sync_group, strategy.num_replicas_in_sync
+
+
+def apply(
+    optimizer: Any,
+    gradients: Sequence[Any],
+    variables: Sequence[tf.Variable],
+    clip_norm: float,
+    strategy: tf.distribute.Strategy,
+) -> None:
+    """Steps along the sum of all devices' gradients, clipped as one.
+
+    Args:
+      optimizer: of the variables.
+      gradients: this device's part, tensors or `tf.IndexedSlices`.
+      variables: what they are of.
+      clip_norm: the sum's global norm is clipped here.
+      strategy: whose replicas take part.
+    """
+    # Dense: then a table's step is one operation, and all devices' gradients have one shape.
     gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
     if strategy.num_replicas_in_sync > 1:
         gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)

@@ -1,21 +1,25 @@
 """The training loop: progress, evaluation, early stopping, checkpoints, results."""
 
+from __future__ import annotations
+
 import math
 import time
+from typing import Any, Optional
 
 import tensorflow as tf
 from tqdm import tqdm
 
-from katrec import settings
+from katrec.common import provenance
+from katrec.common.command_line import UserError
+from katrec.data.dataset import Dataset
 from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import SPLITS, Evaluator
 from katrec.models.build import build
-from katrec.training import distribution, pretraining, run_directory
+from katrec.settings import Settings
+from katrec.training import checkpoints, devices, pretraining, run_directory
 from katrec.training.batches import Batches
-from katrec.training.checkpoints import best_checkpoint, latest_checkpoint
 from katrec.training.log import Log
 from katrec.training.step import TrainSteps
-from katrec_common.command_line import UserError
 
 STOPPING_METRIC = "NDCG@10"
 TRACED_STEPS = 10
@@ -25,44 +29,49 @@ class Trainer:
     """Trains one model on one data set in one run directory.
 
     Args:
-      config: the run's settings (`katrec.settings`).
-      dataset: `Dataset`.
+      settings: the run's settings.
+      dataset: what is trained and evaluated on.
+      output_dir: the run directory, which `run_directory.claim` has made this run's.
+      pretrained_dir: where pre-trained embeddings are kept for other runs, or None.
 
     Raises:
       UserError: the data set has nothing to train or evaluate on.
     """
 
-    def __init__(self, config, dataset):
-        self._config, self._dataset = config, dataset
+    def __init__(
+        self, settings: Settings, dataset: Dataset, output_dir: str, pretrained_dir: Optional[str] = None
+    ) -> None:
+        self._settings, self._dataset = settings, dataset
+        self._output_dir, self._pretrained_dir = output_dir, pretrained_dir
         if (dataset.valid >= 0).sum() == 0:
             raise UserError(f"data set {dataset.name}: no user has three interactions, there is nothing to evaluate")
-        self._chief = settings.is_chief(config)
-        self._strategy = distribution.strategy(config.distribution)
+        self._chief = devices.is_chief(settings.distribution)
+        self._strategy = devices.strategy(settings.distribution)
         with self._strategy.scope():
-            self.model, self._graph = build(config, dataset)
-            self._steps = TrainSteps(self.model, config, self._strategy)
+            self.model = build(settings, dataset)
+            self._steps = TrainSteps(self.model, settings, self._strategy)
         try:
-            self._batches = Batches(dataset, self._graph, self.model, config)
+            self._batches = Batches(dataset, self.model, settings)
         except ValueError as error:
             raise UserError(f"data set {dataset.name}: {error}") from None
-        self._evaluators = {split: Evaluator(self.model, dataset, split, config.num_negatives) for split in SPLITS}
+        self._evaluators = {split: Evaluator(self.model, dataset, split, settings.num_negatives) for split in SPLITS}
         self.progress = tf.Module()
         self.progress.step = tf.Variable(0, trainable=False, dtype=tf.int64)
         self.progress.best = tf.Variable(-1.0, trainable=False, dtype=tf.float64)
         self.progress.waited = tf.Variable(0, trainable=False, dtype=tf.int64)
         self.progress.seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
         checkpoint = tf.train.Checkpoint(model=self.model, step=self._steps, progress=self.progress)
-        self._latest = latest_checkpoint(config.output_dir, checkpoint)
-        self._best = best_checkpoint(config.output_dir, self.model)
+        self._latest = checkpoints.latest_checkpoint(output_dir, checkpoint)
+        self._best = checkpoints.best_checkpoint(output_dir, self.model)
 
-    def run(self):
+    def run(self) -> Optional[dict[str, Any]]:
         """Trains to the end, from the last checkpoint where there is one.
 
         Returns:
           The content of result.json; None on a worker that is not the chief, which writes nothing.
 
         Raises:
-          UserError: the loss is not finite, or another worker is gone.
+          UserError: the loss is not finite, a checkpoint is damaged, or another worker is gone.
         """
         try:
             return self._run()
@@ -73,18 +82,18 @@ class Trainer:
             tf.errors.InternalError,
             tf.errors.DeadlineExceededError,
         ) as error:
-            if self._config.distribution != "multi_worker":
+            if self._settings.distribution != "multi_worker":
                 raise
-            raise distribution.lost_worker(error, self._config.output_dir) from None
+            raise devices.lost_worker(error, self._output_dir) from None
 
     def _run(self):
-        config, progress = self._config, self.progress
-        going_on = self._latest.restore_or_initialize()
+        settings, progress = self._settings, self.progress
+        going_on = checkpoints.restore(self._latest)
         if self._chief:
             if going_on:
-                print(f"going on from step {int(progress.step)} in {config.output_dir}")
-            self._log = Log(config.output_dir, int(progress.step))
-        if not going_on and pretraining.wanted(config):
+                print(f"going on from step {int(progress.step)} in {self._output_dir}")
+            self._log = Log(self._output_dir, int(progress.step))
+        if not going_on and pretraining.wanted(settings):
             self._pretrain()
         self._train()
         result = self._result() if self._chief else None
@@ -95,45 +104,54 @@ class Trainer:
     def _pretrain(self):
         self.progress.seconds.assign(
             pretraining.pretrain(
-                self.model, self._dataset, self._graph, self._config, self._strategy, silent=not self._chief
+                self.model,
+                self._dataset,
+                self._settings,
+                self._strategy,
+                self._pretrained_dir,
+                silent=not self._chief,
             )
         )
         if self._chief:
             self._latest.save()
 
     def _result(self):
-        config = self._config
-        self._best.restore_or_initialize()
+        settings = self._settings
+        if not checkpoints.restore(self._best):
+            raise UserError(f"{self._output_dir}: checkpoints/best is gone; train again with --noresume")
         ranks = {split: self._evaluators[split].ranks() for split in reversed(SPLITS)}
         result = {
-            "dataset": config.dataset,
-            "model": config.model,
-            "seed": config.seed,
+            "dataset": self._dataset.name,
+            "model": settings.model,
+            "seed": settings.seed,
             "step": int(self.progress.step),
             "seconds": round(float(self.progress.seconds), 1),
             "precision": self.model.precision,
+            **provenance.version(),
+            "machine": provenance.machine(),
+            "date": provenance.today(),
             "users": len(self._evaluators["test"].users),
             **{split: {protocol: metrics(values) for protocol, values in ranks[split].items()} for split in ranks},
         }
-        run_directory.write_result(config.output_dir, result, self._evaluators["test"].users, ranks["test"])
+        run_directory.write_result(self._output_dir, result, self._evaluators["test"].users, ranks["test"])
         return result
 
     def _train(self):
-        config, progress = self._config, self.progress
+        settings, progress = self._settings, self.progress
         step, started = int(progress.step), time.monotonic() - float(progress.seconds)
         batches = self._batches.from_step(step)
         shown = {}
         with tqdm(
-            total=config.train_steps,
+            total=settings.train_steps,
             initial=step,
             unit="step",
-            desc=f"{config.model} {config.dataset}",
+            desc=f"{settings.model} {self._dataset.name}",
             mininterval=1.0,
             dynamic_ncols=True,
             disable=not self._chief,
         ) as bar:
-            while step < config.train_steps and int(progress.waited) < config.patience:
-                if step % config.attention_refresh_steps == 0:
+            while step < settings.train_steps and int(progress.waited) < settings.patience:
+                if step % settings.attention_refresh_steps == 0:
                     self.model.refresh_attention()
                 count = self._steps_until_next_event(step)
                 self._steps(batches, step, count)
@@ -146,18 +164,23 @@ class Trainer:
                     shown["transr"] = f"{losses[1] / losses[2]:.3f}"
                 bar.set_postfix(shown, refresh=False)
                 progress.seconds.assign(time.monotonic() - started)
-                evaluated = step == config.train_steps or step % config.eval_every_steps == 0
+                evaluated = step == settings.train_steps or step % settings.eval_every_steps == 0
                 if evaluated:
                     shown["valid"] = f"{self._evaluate(step):.4f}"
                     progress.seconds.assign(time.monotonic() - started)
-                if self._chief and (evaluated or step % config.checkpoint_every_steps == 0):
+                if self._chief and (evaluated or step % settings.checkpoint_every_steps == 0):
                     self._latest.save()
 
     def _steps_until_next_event(self, step):
         """Returns how many steps may be run at once: none passes a refresh, an evaluation or a checkpoint."""
-        config = self._config
-        periods = (TRACED_STEPS, config.attention_refresh_steps, config.eval_every_steps, config.checkpoint_every_steps)
-        return min(config.train_steps - step, *(period - step % period for period in periods))
+        settings = self._settings
+        periods = (
+            TRACED_STEPS,
+            settings.attention_refresh_steps,
+            settings.eval_every_steps,
+            settings.checkpoint_every_steps,
+        )
+        return min(settings.train_steps - step, *(period - step % period for period in periods))
 
     def _evaluate(self, step):
         """Evaluates on validation, writes a row, keeps the weights if they are the best; returns the metric."""

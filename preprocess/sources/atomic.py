@@ -1,10 +1,15 @@
 """RecBole's atomic files, so that any of its data sets can be prepared."""
 
-from katrec_common.command_line import FlagError
-from preprocess.tables import read_atomic
+from __future__ import annotations
+
+from typing import Optional
+
+from katrec.common.command_line import FlagError
+from preprocess.sources import Options
+from preprocess.tables import Tables, read_atomic
 
 
-def load(name, raw_dir, options=None):
+def load(name: str, raw_dir: Optional[str], options: Optional[Options] = None) -> Tables:
     """Reads `raw_dir`/`name`.inter, .kg, .link and, where there is one, .item.
 
     Raises:

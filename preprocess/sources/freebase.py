@@ -5,13 +5,15 @@ entities (m.… or g.…). Memory is bounded by what is kept. What a pass finds 
 stopped extraction goes on with the pass that it was in.
 """
 
+from __future__ import annotations
+
 import os
 import re
 
 import pandas as pd
 
-from katrec_common import files
-from katrec_common.command_line import UserError
+from katrec.common import files
+from katrec.common.command_line import UserError
 from preprocess.streaming import blocks
 
 DUMP = "freebase-rdf-latest.gz"
@@ -20,7 +22,7 @@ _NODE = rb"<http://rdf\.freebase\.com/ns/([mg]\.[^>]+)>"
 STATEMENT = re.compile(_NODE + rb"\t<http://rdf\.freebase\.com/ns/([^>]+)>\t" + _NODE + rb"\t\.")
 
 
-def extract(raw_dir, linked):
+def extract(raw_dir: str, linked: pd.Series) -> tuple[pd.DataFrame, str]:
     """Returns the triplets within two hops of the linked entities, and the path of the dump.
 
     Args:

@@ -1,17 +1,19 @@
 """KB4Rec's links from items to Freebase entities (Zhao et al. 2019)."""
 
+from __future__ import annotations
+
 import re
 
 import pandas as pd
 
-from katrec_common.command_line import UserError
+from katrec.common.command_line import UserError
 
 ENTITY = re.compile(r"[mg]\.\w+")
 # Older files name the kind of item before its id.
 PREFIX = re.compile(r"(?:movie|music|book|track|song|item)_(?=.)")
 
 
-def read(path):
+def read(path: str) -> pd.DataFrame:
     """Returns the columns item_id, entity_id of a file of lines `item<TAB>m.xxx`; the first link of an item counts.
 
     Raises:

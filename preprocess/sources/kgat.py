@@ -7,6 +7,8 @@ split from the right. Yelp's item_list has no space between the first two column
 number, 22 characters.
 """
 
+from __future__ import annotations
+
 import io
 import os
 import re
@@ -16,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from katrec_common.command_line import UserError
+from katrec.common.command_line import UserError
 
 YELP_ID_LENGTH = 22
 MAX_GRAPH_BYTES = 1 << 30
@@ -32,14 +34,14 @@ class Kgat(NamedTuple):
       files: paths of the files read.
     """
 
-    users: frozenset
-    items: frozenset
+    users: frozenset[str]
+    items: frozenset[str]
     triplets: pd.DataFrame
     links: pd.DataFrame
-    files: tuple
+    files: tuple[str, ...]
 
 
-def read(folder):
+def read(folder: str) -> Kgat:
     """Reads the lists and the graph of one data set.
 
     Raises:

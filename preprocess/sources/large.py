@@ -1,14 +1,27 @@
 """What the paper's three data sets share: interactions of a large file, and one of two graphs."""
 
-import os
+from __future__ import annotations
 
-from katrec_common.command_line import UserError
-from preprocess.sources import freebase, kb4rec, kgat
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Optional
+
+import pandas as pd
+
+from katrec.common.command_line import UserError
+from preprocess.sources import Options, freebase, kb4rec, kgat
 from preprocess.streaming import Damage, core, filtered, gathered
 from preprocess.tables import Tables
 
 
-def load(path, read, raw_dir, options, links_name=None, near=None):
+def load(
+    path: str,
+    read: Callable[[str, Damage], Iterator[pd.DataFrame]],
+    raw_dir: str,
+    options: Options,
+    links_name: Optional[str] = None,
+    near: Optional[Sequence[tuple[str, Callable[[pd.DataFrame], Any]]]] = None,
+) -> Tables:
     """Returns the tables of a data set.
 
     With `options.kgat_dir` the users and items of KGAT's lists are kept and the graph is kg_final's. Without, the
@@ -25,13 +38,11 @@ def load(path, read, raw_dir, options, links_name=None, near=None):
     Raises:
       UserError: a file is missing or does not fit.
     """
-    graph = kgat.read(options.kgat_dir) if options.kgat_dir else None
-    if graph is None and links_name is None:
+    if options.kgat_dir is None and links_name is None:
         raise UserError(
             "this data set's graph is not Freebase: --kgat_dir is needed, the folder of the data set in "
             "KGAT's repository"
         )
-    links = None if graph else kb4rec.read(os.path.join(raw_dir, links_name))
 
     def frames(report):
         damage = Damage(path, options.max_bad_rows)
@@ -41,21 +52,20 @@ def load(path, read, raw_dir, options, links_name=None, near=None):
         yield from rows
         report.insert(0, damage.check())
 
-    report = []
-    if graph:
+    report: list[dict[str, Any]] = []
+    if options.kgat_dir is not None:
+        graph = kgat.read(options.kgat_dir)
         rows = frames(report)
         for name, listed in (("user_id", graph.users), ("item_id", graph.items)):
-            rows = filtered(
-                rows,
-                lambda frame, name=name, listed=listed: frame[name].isin(listed),
-                f"interactions whose {name} KGAT lists",
-                report,
-            )
-    else:
-        rows = core(frames, options.min_interactions, report)
-    interactions = gathered(rows)
-    if graph:
-        return Tables(interactions, graph.triplets, graph.links, None, (path, *graph.files), tuple(report))
+            rows = filtered(rows, _listed(name, listed), f"interactions whose {name} KGAT lists", report)
+        return Tables(gathered(rows), graph.triplets, graph.links, None, (path, *graph.files), tuple(report))
+    links_path = os.path.join(raw_dir, str(links_name))
+    links = kb4rec.read(links_path)
+    interactions = gathered(core(frames, options.min_interactions, report))
     links = links[links["item_id"].isin(set(interactions["item_id"].cat.categories))].reset_index(drop=True)
     triplets, dump = freebase.extract(raw_dir, links["entity_id"])
-    return Tables(interactions, triplets, links, None, (path, os.path.join(raw_dir, links_name), dump), tuple(report))
+    return Tables(interactions, triplets, links, None, (path, links_path, dump), tuple(report))
+
+
+def _listed(name: str, ids: frozenset[str]) -> Callable[[pd.DataFrame], Any]:
+    return lambda frame: frame[name].isin(ids)

@@ -1,10 +1,16 @@
 """Last.fm's listening events: LFM-1b_LEs.txt, tab-separated `user artist album track timestamp` (Schedl 2016)."""
 
+from __future__ import annotations
+
 import datetime
 import os
+from collections.abc import Iterator
 
-from preprocess.sources import large
-from preprocess.streaming import separated
+import pandas as pd
+
+from preprocess.sources import Options, large
+from preprocess.streaming import Damage, separated
+from preprocess.tables import Tables
 
 NAME = "lastfm"
 FILE = "LFM-1b_LEs.txt"
@@ -13,7 +19,7 @@ LINKS = "lfb2fb.txt"
 FIRST, END = (datetime.datetime(2014, month, 1, tzinfo=datetime.timezone.utc).timestamp() for month in (1, 9))
 
 
-def load(name, raw_dir, options):
+def load(name: str, raw_dir: str, options: Options) -> Tables:
     """Returns the tables of LastFM; tracks are the items. See `large.load`."""
     near = [
         (
@@ -24,6 +30,6 @@ def load(name, raw_dir, options):
     return large.load(os.path.join(raw_dir, FILE), read, raw_dir, options, LINKS, near)
 
 
-def read(path, damage):
+def read(path: str, damage: Damage) -> Iterator[pd.DataFrame]:
     """Yields the file's frames, a row a listening event."""
     return separated(path, "\t", ["user_id", None, None, "item_id", "timestamp"], damage)

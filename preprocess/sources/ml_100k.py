@@ -4,14 +4,18 @@ The wheel is fetched by pip from whatever package index the user has set up, che
 kept, and only unpacked: RecBole itself is not installed.
 """
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
 import zipfile
+from typing import Optional
 
-from katrec_common import files
-from katrec_common.command_line import UserError
-from preprocess.tables import read_atomic
+from katrec.common import files
+from katrec.common.command_line import UserError
+from preprocess.sources import Options
+from preprocess.tables import Tables, read_atomic
 
 NAME = "ml-100k"
 REQUIREMENT = "recbole==1.2.1"
@@ -20,7 +24,7 @@ WHEEL_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407
 MEMBERS = tuple(f"recbole/dataset_example/ml-100k/ml-100k{ending}" for ending in (".inter", ".kg", ".link", ".item"))
 
 
-def load(name, raw_dir, options=None):
+def load(name: str, raw_dir: str, options: Optional[Options] = None) -> Tables:
     """Returns the tables of ml-100k.
 
     Args:
@@ -43,7 +47,7 @@ def load(name, raw_dir, options=None):
     return tables._replace(files=(wheel,))
 
 
-def fetch(folder):
+def fetch(folder: str) -> None:
     """Downloads the wheel (2 MB) into `folder` with pip."""
     os.makedirs(folder, exist_ok=True)
     command = [

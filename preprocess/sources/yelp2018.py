@@ -1,24 +1,28 @@
 """Yelp's reviews: yelp_academic_dataset_review.json, a JSON object a line; businesses are the items."""
 
+from __future__ import annotations
+
 import json
 import os
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from preprocess.sources import large
-from preprocess.streaming import blocks
+from preprocess.sources import Options, large
+from preprocess.streaming import Damage, blocks
+from preprocess.tables import Tables
 
 NAME = "yelp2018"
 FILE = "yelp_academic_dataset_review.json"
 
 
-def load(name, raw_dir, options):
+def load(name: str, raw_dir: str, options: Options) -> Tables:
     """Returns the tables of Yelp2018; its graph, of business attributes, is KGAT's. See `large.load`."""
     return large.load(os.path.join(raw_dir, FILE), read, raw_dir, options)
 
 
-def read(path, damage):
+def read(path: str, damage: Damage) -> Iterator[pd.DataFrame]:
     """Yields the file's frames; dates are `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, taken as UTC."""
     for block in blocks(path):
         rows = [_row(line) for line in block.text.splitlines()]

@@ -50,14 +50,14 @@ def test_synthetic_sizes(name):
     np.testing.assert_array_equal(dataset.items, like(name, 1.0).items)
 
 
-def test_peers_train_on_the_same_histories(tiny_dataset, make_config):
+def test_peers_train_on_the_same_histories(tiny_dataset, make_settings):
     dataset = peers.with_last_items(tiny_dataset, 3)
     assert np.diff(dataset.offsets).max() == 3
     for user in (0, 7):
         own, whole = (one.items[one.offsets[user] : one.offsets[user + 1]] for one in (dataset, tiny_dataset))
         np.testing.assert_array_equal(own, whole[-3:])
     flags.FLAGS.epochs = 4
-    config = make_config(model="bert4rec", train_steps=1)
+    config = make_settings(model="bert4rec", train_steps=1)
     figures = peers.katrec(dataset, config)
     assert figures["seconds"] > 0 and 0 <= figures["NDCG@10"] <= 1
     # What it trained is what Batches of the same settings hold: each history once an epoch.

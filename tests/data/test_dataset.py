@@ -4,8 +4,8 @@ import shutil
 import numpy as np
 import pytest
 
+from katrec.common.command_line import UserError
 from katrec.data.dataset import load
-from katrec_common.command_line import UserError
 
 
 @pytest.fixture

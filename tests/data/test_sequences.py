@@ -3,8 +3,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from katrec.data.cloze import choose_masked
 from katrec.data.sequences import batch_order, padded, recent_items, windows
+from katrec.models.masking import choose_masked
 
 PADDING = 99
 

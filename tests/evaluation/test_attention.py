@@ -5,13 +5,13 @@ import tensorflow as tf
 from katrec.evaluation.attention import attention_weights, average_attention, cooccurrence_ratio
 from katrec.models import precision
 from katrec.models.build import build
-from katrec.reporting.attention_figures import figure6
+from katrec.reporting.figure_data import figure6
 
 
 @pytest.fixture(params=["float32", "mixed_bfloat16"])
-def model(tiny_dataset, make_config, generator, monkeypatch, request):
+def model(tiny_dataset, make_settings, generator, monkeypatch, request):
     monkeypatch.setattr(precision, "policy", lambda mixed: tf.keras.mixed_precision.Policy(request.param))
-    model, _ = build(make_config(model="bert4rec"), tiny_dataset)
+    model = build(make_settings(model="bert4rec"), tiny_dataset)
     for variable in model.trainable_variables:
         variable.assign(generator.normal(size=variable.shape))
     return model

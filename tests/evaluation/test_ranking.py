@@ -6,8 +6,8 @@ from katrec.data.sequences import tokens_of
 from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import Evaluator, full_ranks, sampled_ranks
 from katrec.models import precision
+from katrec.models.base import ItemTables
 from katrec.models.build import build
-from katrec.models.recommender import ItemTables
 from tests import reference
 
 
@@ -88,9 +88,9 @@ def test_negatives_do_not_depend_on_the_model_or_the_call(tiny_dataset, generato
 
 
 @pytest.mark.parametrize("mixed", [False, True])
-def test_ranking_is_not_traced_again_and_again(tiny_dataset, make_config, monkeypatch, mixed):
+def test_ranking_is_not_traced_again_and_again(tiny_dataset, make_settings, monkeypatch, mixed):
     monkeypatch.setattr(precision, "_cpu_flags", lambda: precision.BFLOAT16_CPU_FLAGS)
-    model, _ = build(make_config(model="katrec", mixed_precision=mixed), tiny_dataset)
+    model = build(make_settings(model="katrec", mixed_precision=mixed), tiny_dataset)
     evaluator = Evaluator(model, tiny_dataset, "test", 5)
     counts = []
     for _ in range(2):

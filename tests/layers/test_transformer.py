@@ -108,10 +108,3 @@ def test_dropout_drops_its_share_and_keeps_the_mean(rate):
 def test_dropout_refuses_a_rate_of_one():
     with pytest.raises(ValueError, match="must be in"):
         SeededDropout(1.0)
-
-
-@pytest.mark.parametrize(
-    "layer", [TransformerLayer(4, 0.1, 0.2), PositionalEmbedding(9, "sinusoidal"), SeededDropout(0.4)]
-)
-def test_config_makes_the_same_layer(layer):
-    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()

@@ -41,8 +41,3 @@ def test_pairwise_loss():
     positive, negative = np.array([0.5, 3.0]), np.array([2.0, 1.0])
     expected = np.sum([-np.log(1 / (1 + np.exp(-(n - p)))) for p, n in zip(positive, negative)])
     np.testing.assert_allclose(pairwise_loss(positive, negative), expected, rtol=1e-6)
-
-
-def test_config_makes_the_same_layer():
-    layer = TransR.from_config(TransR(3, 4, name="t").get_config())
-    assert (layer.num_relations, layer.relation_dim, layer.name) == (3, 4, "t")

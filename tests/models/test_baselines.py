@@ -6,12 +6,12 @@ import tensorflow as tf
 
 from katrec.data.negatives import ItemSampler
 from katrec.data.sequences import padded
-from katrec.layers.seeded_dropout import fold
+from katrec.layers.seeds import fold
 from katrec.models.build import build
 from tests import reference
 from tests.layers.test_ranking_losses import loop, sigmoid
+from tests.losses import SEED, loss_of
 
-SEED = tf.constant([1, 5])
 VARIANTS = {
     "sasrec": {"model": "sasrec"},
     "sasrec, softmax": {"model": "sasrec", "sasrec_loss": "cross_entropy"},
@@ -24,12 +24,12 @@ VARIANTS = {
 
 
 @pytest.fixture
-def make_model(tiny_dataset, make_config, generator):
+def make_model(tiny_dataset, make_settings, generator):
     """Makes a model without dropout, its variables drawn anew so that scores differ."""
 
     def make(variant):
-        config = make_config(hidden_dropout=0, attention_dropout=0, **VARIANTS[variant])
-        model, _ = build(config, tiny_dataset)
+        config = make_settings(hidden_dropout=0, attention_dropout=0, **VARIANTS[variant])
+        model = build(config, tiny_dataset)
         for variable in model.trainable_variables:
             variable.assign(generator.normal(size=variable.shape) / 2)
         return model
@@ -68,7 +68,7 @@ def training_scores(model, sequence):
 def test_loss_is_the_papers(make_model, batch_of, variant):
     model = make_model(variant)
     sequences, users, negatives = (part.numpy()[:4] for part in batch_of(model))
-    loss = model.sequence_loss(*map(tf.constant, (sequences, users, negatives)), SEED)
+    loss = loss_of(model, sequences, users, negatives)
     drawn = tf.random.stateless_uniform([getattr(model, "num_samples", 0)], fold(SEED, 1), alg="philox").numpy()
     shared = [int(np.flatnonzero(model.cumulative.numpy() >= at)[0]) for at in drawn]
     losses = []
@@ -98,7 +98,7 @@ def test_bpr_is_the_papers(make_model, batch_of):
         difference = p @ q[item] + bias[item] - p @ q[negative] - bias[negative]
         size = p @ p + q[item] @ q[item] + q[negative] @ q[negative]
         losses.append(-np.log(sigmoid(difference)) + model.l2 * size)
-    loss = float(model.sequence_loss(*map(tf.constant, (sequences, users, negatives)), SEED))
+    loss = float(loss_of(model, sequences, users, negatives))
     assert loss == pytest.approx(np.mean(losses), rel=1e-4)
     scores = model((tf.zeros([2, 1], tf.int32), tf.constant([3, 4]))).numpy()
     expected = model.items.numpy() @ model.users.numpy()[4] + model.bias
@@ -106,14 +106,14 @@ def test_bpr_is_the_papers(make_model, batch_of):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_all_variables_are_trained_and_replicas_share_the_loss(make_model, batch_of, variant):
+def test_all_variables_are_trained_and_devices_share_the_loss(make_model, batch_of, variant):
     model = make_model(variant)
     batch = batch_of(model)
     with tf.GradientTape() as tape:
-        loss = model.sequence_loss(*batch, SEED)
+        loss = loss_of(model, *batch)
     for variable, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables)):
         assert np.abs(tf.convert_to_tensor(gradient).numpy()).max() > 0, variable.name
-    shares = [float(model.sequence_loss(*batch, SEED, replica=replica, num_replicas=3)) for replica in range(3)]
+    shares = [float(loss_of(model, *batch, device=device, num_devices=3)) for device in range(3)]
     assert sum(shares) == pytest.approx(float(loss), rel=1e-4)
     assert min(shares) > 0
 
@@ -129,9 +129,9 @@ def test_padding_and_older_items_change_nothing(make_model, variant):
     np.testing.assert_allclose(scores_after(model, [model.tokens.padding] * 4 + items[:3]), short, rtol=1e-3, atol=1e-4)
 
 
-def test_additional_samples_follow_popularity(make_config, tiny_dataset):
-    config = make_config(model="gru4rec++", num_samples=100_000, sample_alpha=0.5)
-    model, _ = build(config, tiny_dataset)
+def test_additional_samples_follow_popularity(make_settings, tiny_dataset):
+    config = make_settings(model="gru4rec++", num_samples=100_000, sample_alpha=0.5)
+    model = build(config, tiny_dataset)
     weights = np.bincount(tiny_dataset.items, minlength=24) ** 0.5
     np.testing.assert_allclose(np.diff(model.cumulative, prepend=0), weights / weights.sum(), atol=1e-6)
 

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -6,13 +7,11 @@ import tensorflow as tf
 
 from katrec.data import collaborative_graph
 from katrec.data.sequences import padded
+from katrec.experiments.variants import ABLATIONS
 from katrec.models import precision
 from katrec.models.build import build
-from katrec.settings import ABLATIONS
 from tests import reference
-
-SEED = tf.constant([1, 5])
-NO_NEGATIVES = tf.zeros([40, 0], tf.int32)
+from tests.losses import loss_of
 
 
 @pytest.fixture
@@ -24,14 +23,15 @@ def batch(tiny_dataset):
 
 
 @pytest.mark.parametrize("user_modeling", [False, True])
-def test_node_representations_are_the_papers(tiny_dataset, make_config, generator, user_modeling):
-    model, graph = build(make_config(model="katrec", user_modeling=user_modeling), tiny_dataset)
+def test_node_representations_are_the_papers(tiny_dataset, make_settings, generator, user_modeling):
+    model = build(make_settings(model="katrec", user_modeling=user_modeling), tiny_dataset)
     for weight in model.trainable_variables:
         weight.assign(generator.normal(size=weight.shape) / 2)
     model.refresh_attention()
+    graph = model.graph
     edges = np.stack([graph.heads, graph.relations, graph.tails], axis=1)
-    layer = model.transr
-    nodes = model.nodes.numpy()
+    layer = model.encoder.transr
+    nodes = model.encoder.nodes.numpy()
     attention = reference.attention(edges, nodes, layer.projection.numpy().transpose(0, 2, 1), layer.relation.numpy())
     parts = [nodes]
     for aggregator in model.encoder.aggregators:
@@ -39,19 +39,19 @@ def test_node_representations_are_the_papers(tiny_dataset, make_config, generato
         nodes = reference.aggregate(nodes, ego, *aggregator.get_weights())
         parts.append(nodes / np.linalg.norm(nodes, axis=1, keepdims=True))
     expected = np.concatenate(parts, axis=1)[: graph.num_nodes if user_modeling else model.num_items]
-    np.testing.assert_allclose(model.node_representations(), expected, rtol=2e-3, atol=1e-4)
+    np.testing.assert_allclose(model.encoder(None), expected, rtol=2e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["katrec", "bert4rec"])
-def test_the_first_loss_is_that_of_a_guess(tiny_dataset, make_config, batch, name):
-    model, _ = build(make_config(model=name), tiny_dataset)
-    loss = float(model.sequence_loss(*batch, NO_NEGATIVES, SEED))
+def test_the_first_loss_is_that_of_a_guess(tiny_dataset, make_settings, batch, name):
+    model = build(make_settings(model=name), tiny_dataset)
+    loss = float(loss_of(model, *batch))
     assert loss == pytest.approx(math.log(tiny_dataset.num_items), rel=0.05)
 
 
-def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_config, batch, generator):
-    config = make_config(model="bert4rec", hidden_dropout=0, attention_dropout=0, mask_share=0.5)
-    model, _ = build(config, tiny_dataset)
+def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_settings, batch, generator):
+    config = make_settings(model="bert4rec", hidden_dropout=0, attention_dropout=0, mask_share=0.5)
+    model = build(config, tiny_dataset)
     for weight in model.trainable_variables:
         weight.assign(generator.normal(size=weight.shape) / 2)
     masked = []
@@ -62,7 +62,7 @@ def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_con
         return original(sequences, *args)
 
     model.hidden_states = hidden_states
-    loss = float(model.sequence_loss(*batch, NO_NEGATIVES, SEED))
+    loss = float(loss_of(model, *batch))
     tables = model.item_tables()
     hidden = original(tf.where(masked[0], model.tokens.mask, batch[0]), tables)
     logits = model.head.logits(model.head(tf.reshape(hidden, [-1, 16])), tables.outputs).numpy()
@@ -74,12 +74,15 @@ def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_con
     assert loss == pytest.approx(np.mean(means), rel=1e-4)
 
 
+def variant(dataset, make_settings, ablation=None, **values):
+    settings = make_settings(model="katrec", **values)
+    changes = ABLATIONS[ablation].changes(settings) if ablation else {}
+    return build(dataclasses.replace(settings, **changes), dataset)
+
+
 VARIANTS = {
-    **{f"ablation {name}": {"ablation": name} for name in ABLATIONS},
-    "user modelling": {"user_modeling": True},
-    "own item table": {"item_table": "own"},
-    "differentiable attention": {"attention": "differentiable"},
-    "differentiable without attention": {"attention": "differentiable", "ablation": "no_attention"},
+    "katrec": {},
+    **{name: {"ablation": name} for name in ABLATIONS},
     "other open choices": {
         "fusion_activation": "leaky_relu",
         "l2_normalize": False,
@@ -91,14 +94,15 @@ VARIANTS = {
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS.keys())
-def test_every_variant_trains_all_its_variables(tiny_dataset, make_config, monkeypatch, batch, values, policy):
+def test_every_variant_trains_all_its_variables(tiny_dataset, make_settings, monkeypatch, batch, values, policy):
     monkeypatch.setattr(precision, "policy", lambda mixed: tf.keras.mixed_precision.Policy(policy))
-    model, graph = build(make_config(model="katrec", **values), tiny_dataset)
+    model = variant(tiny_dataset, make_settings, **values)
     with tf.GradientTape() as tape:
-        loss = model.sequence_loss(*batch, NO_NEGATIVES, SEED)
+        loss = loss_of(model, *batch)
     for variable, gradient in zip(model.sequence_variables, tape.gradient(loss, model.sequence_variables)):
         assert gradient is not None, variable.name
         assert np.abs(tf.convert_to_tensor(gradient).numpy()).max() > 0, variable.name
+    graph = model.graph
     triplets = np.array([[graph.heads[0], graph.relations[0], graph.tails[0], 1]], np.int32)
     with tf.GradientTape() as tape:
         loss, _ = model.triplet_loss(tf.constant(triplets))
@@ -108,48 +112,45 @@ def test_every_variant_trains_all_its_variables(tiny_dataset, make_config, monke
     assert model(batch).shape == (40, 24)
 
 
-def variant(dataset, make_config, **values):
-    return build(make_config(model="katrec", **values), dataset)[0]
-
-
-def test_ablations_are_what_their_names_say(tiny_dataset, make_config):
-    tables = variant(tiny_dataset, make_config, ablation="concat").item_tables()
+def test_ablations_are_what_their_names_say(tiny_dataset, make_settings):
+    tables = variant(tiny_dataset, make_settings, ablation="concat").item_tables()
     np.testing.assert_array_equal(tables.inputs[:24], tables.outputs)
-    level1 = variant(tiny_dataset, make_config, ablation="level1")
+    level1 = variant(tiny_dataset, make_settings, ablation="level1")
     assert len(level1.encoder.aggregators) == 1
     assert level1.item_tables().outputs.shape == (24, 12)
-    connection = variant(tiny_dataset, make_config, ablation="connection")
+    connection = variant(tiny_dataset, make_settings, ablation="connection")
     np.testing.assert_array_equal(connection.item_tables().inputs[:24], connection.own_table)
-    uniform = variant(tiny_dataset, make_config, ablation="no_attention")
-    heads = uniform.networks.heads.numpy()
+    uniform = variant(tiny_dataset, make_settings, ablation="no_attention")
+    heads = uniform.encoder.networks.heads.numpy()
     np.testing.assert_allclose(uniform.attention_weights, 1 / np.bincount(heads)[heads], rtol=1e-6)
 
 
-def test_attention_reaches_the_propagation(tiny_dataset, make_config, generator):
+def test_attention_reaches_the_propagation(tiny_dataset, make_settings, generator):
     """Fault of an earlier implementation: the weights were computed and not used."""
-    model = variant(tiny_dataset, make_config)
-    before = model.node_representations().numpy()
-    model.transr.relation.assign(generator.normal(size=model.transr.relation.shape))
-    model.transr.projection.assign(generator.normal(size=model.transr.projection.shape) * 10)
-    np.testing.assert_array_equal(model.node_representations(), before)
+    model = variant(tiny_dataset, make_settings)
+    before = model.encoder(None).numpy()
+    transr = model.encoder.transr
+    transr.relation.assign(generator.normal(size=transr.relation.shape))
+    transr.projection.assign(generator.normal(size=transr.projection.shape) * 10)
+    np.testing.assert_array_equal(model.encoder(None), before)
     model.refresh_attention()
-    assert np.abs(model.node_representations().numpy() - before).max() > 1e-3
+    assert np.abs(model.encoder(None).numpy() - before).max() > 1e-3
 
 
-def test_user_modelling_tells_users_apart(tiny_dataset, make_config):
+def test_user_modelling_tells_users_apart(tiny_dataset, make_settings):
     history = tf.constant([[1, 2], [1, 2]])
-    same = variant(tiny_dataset, make_config)((history, tf.constant([0, 1])))
+    same = variant(tiny_dataset, make_settings)((history, tf.constant([0, 1])))
     np.testing.assert_array_equal(same[0], same[1])
-    own = variant(tiny_dataset, make_config, user_modeling=True)((history, tf.constant([0, 1])))
+    own = variant(tiny_dataset, make_settings, user_modeling=True)((history, tf.constant([0, 1])))
     assert (own[0].numpy() != own[1].numpy()).any()
 
 
-def test_triplet_loss_has_the_regulariser(tiny_dataset, make_config):
-    model = variant(tiny_dataset, make_config, kg_l2=0.5)
+def test_triplet_loss_has_the_regulariser(tiny_dataset, make_settings):
+    model = variant(tiny_dataset, make_settings, kg_l2=0.5)
     graph = collaborative_graph.build(tiny_dataset)
     triplets = np.stack([graph.heads[:5], graph.relations[:5], graph.tails[:5], graph.tails[5:10]], axis=1)
     loss, ranking = model.triplet_loss(tf.constant(triplets))
-    nodes, relation = model.nodes.numpy(), model.transr.relation.numpy()
+    nodes, relation = model.encoder.nodes.numpy(), model.encoder.transr.relation.numpy()
     size = sum(
         (nodes[h] ** 2).sum() + (relation[r] ** 2).sum() + (nodes[t] ** 2).sum() + (nodes[b] ** 2).sum()
         for h, r, t, b in triplets
@@ -157,8 +158,8 @@ def test_triplet_loss_has_the_regulariser(tiny_dataset, make_config):
     assert float(loss - ranking) == pytest.approx(0.5 * size / 5, rel=1e-4)
 
 
-def test_only_the_last_items_are_read(tiny_dataset, make_config):
-    model, _ = build(make_config(model="bert4rec"), tiny_dataset)
+def test_only_the_last_items_are_read(tiny_dataset, make_settings):
+    model = build(make_settings(model="bert4rec"), tiny_dataset)
     history = tf.constant([list(range(12))])
     users = tf.constant([0])
     np.testing.assert_allclose(model((history, users)), model((history[:, -7:], users)), rtol=1e-5, atol=1e-6)

@@ -39,8 +39,8 @@ def test_a_gpu_gets_what_it_multiplies_quickly(monkeypatch, capability, name):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("name", ["katrec", "bert4rec", "sasrec", "gru4rec"])
-def test_16_bit_training_follows_float32(tiny_dataset, make_config, monkeypatch, policy, name):
-    config = make_config(
+def test_16_bit_training_follows_float32(tiny_dataset, make_settings, monkeypatch, policy, name):
+    config = make_settings(
         model=name,
         sasrec_loss="cross_entropy",
         mixed_precision=True,
@@ -57,7 +57,7 @@ def test_16_bit_training_follows_float32(tiny_dataset, make_config, monkeypatch,
     losses = {}
     for chosen in ("float32", policy):
         monkeypatch.setattr(precision, "policy", lambda mixed, chosen=chosen: tf.keras.mixed_precision.Policy(chosen))
-        model, _ = build(config, tiny_dataset)
+        model = build(config, tiny_dataset)
         assert model.precision == chosen.replace("mixed_", "")
         assert {variable.dtype for variable in model.variables} == {tf.float32}
         steps = TrainSteps(model, config, tf.distribute.get_strategy())
@@ -80,11 +80,11 @@ def test_16_bit_training_follows_float32(tiny_dataset, make_config, monkeypatch,
         {"model": "bprmf"},
     ],
 )
-def test_scores_are_float32_and_near(tiny_dataset, make_config, monkeypatch, values):
+def test_scores_are_float32_and_near(tiny_dataset, make_settings, monkeypatch, values):
     scores = []
     for chosen in ("float32", "mixed_bfloat16"):
         monkeypatch.setattr(precision, "policy", lambda mixed, chosen=chosen: tf.keras.mixed_precision.Policy(chosen))
-        model, _ = build(make_config(**values), tiny_dataset)
+        model = build(make_settings(**values), tiny_dataset)
         scores.append(model((tf.constant([[1, 2, 3]]), tf.constant([0]))))
     assert scores[1].dtype == tf.float32
     np.testing.assert_allclose(*scores, rtol=0.05, atol=2e-3)

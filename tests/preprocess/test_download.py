@@ -10,8 +10,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from katrec_common import files
-from katrec_common.command_line import UserError
+from katrec.common import files
+from katrec.common.command_line import UserError
 from preprocess import catalog, fetch
 from preprocess.catalog import Remote
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from katrec.common.command_line import UserError
 from katrec.data.dataset import load
-from katrec_common.command_line import UserError
 from preprocess import prepare_frames
 from preprocess.pipeline import Settings
 

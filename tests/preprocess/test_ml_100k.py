@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from katrec_common.command_line import UserError
+from katrec.common.command_line import UserError
 from preprocess.sources import ml_100k
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from katrec_common.command_line import UserError
+from katrec.common.command_line import UserError
 from preprocess.k_core import core_rows
 from preprocess.pipeline import Settings, leave_one_out, prepare
 from preprocess.tables import Tables

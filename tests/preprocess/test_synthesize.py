@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from katrec_common import files
+from katrec.common import files
 from preprocess.synthetic import SIZES
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from katrec_common.command_line import UserError
+from katrec.common.command_line import UserError
 from preprocess.tables import read_atomic
 from tests import tiny
 

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from katrec.common import paper
 from katrec.evaluation.metrics import metrics, per_user
-from katrec.reporting import paper, tables
+from katrec.reporting import tables
+from katrec.reporting.figure_data import group_metric, length_groups
 from katrec.reporting.finished import Finished
-from katrec.reporting.groups import group_metric, length_groups
 from katrec.reporting.table import Cell, Table, ranked
 
 

@@ -6,7 +6,6 @@ from katrec.models.build import build
 from katrec.serving import Recommender
 from katrec.serving.saved_model import write
 from katrec.serving.served import Served
-from katrec_common import files
 
 VARIANTS = {
     "katrec": {"model": "katrec"},
@@ -21,19 +20,19 @@ VARIANTS = {
 
 @pytest.fixture(scope="session")
 def exported(datasets_dir, tiny_dataset, tmp_path_factory):
-    """Makes an exported model with random weights: exported(variant, make_config) gives the model and the folder."""
+    """Makes an exported model with random weights: exported(variant, make_settings) gives the model and the folder."""
     made = {}
 
-    def make(variant, make_config):
+    def make(variant, make_settings):
         if variant not in made:
-            config = make_config(**VARIANTS[variant])
-            model, _ = build(config, tiny_dataset)
+            config = make_settings(**VARIANTS[variant])
+            model = build(config, tiny_dataset)
             generator = np.random.default_rng(5)
             for variable in model.trainable_variables:
                 variable.assign(generator.normal(size=variable.shape) / 2)
             model.refresh_attention()
             folder = datasets_dir / "tiny"
-            ids = [files.read_column(folder / f"{kind}s.tsv", f"{kind}_id") for kind in ("item", "user")]
+            ids = tiny_dataset.raw_ids("item"), tiny_dataset.raw_ids("user")
             metadata = {
                 "dataset": "tiny",
                 "model": config.model,
@@ -41,7 +40,7 @@ def exported(datasets_dir, tiny_dataset, tmp_path_factory):
                 "max_k": 20,
                 "data": tiny_dataset.checksums,
             }
-            served = Served(model, *ids, np.bincount(tiny_dataset.items, minlength=24), 20, metadata)
+            served = Served(model, *ids, tiny_dataset.popularity(), 20, metadata)
             path = tmp_path_factory.mktemp("exported") / "model"
             write(served, str(path), metadata, folder / "items.tsv")
             made[variant] = model, path

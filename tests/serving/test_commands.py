@@ -75,8 +75,8 @@ def test_a_file_of_histories(folder, command, tmp_path):
     assert [row["item"] for row in rows[-6:-4]] == [row["item"] for row in alone]
 
 
-def test_a_file_names_its_users(exported, load_once, make_config, command, tmp_path):
-    path = exported("explicit users", make_config)[1]
+def test_a_file_names_its_users(exported, load_once, make_settings, command, tmp_path):
+    path = exported("explicit users", make_settings)[1]
     (tmp_path / "histories.txt").write_text("".join(f"u{line % 40}\ti{line % 24}\n" for line in range(600)) + "i1\n")
     done = command("katrec.recommend", f"--saved_model={path}", f"--input={tmp_path}/histories.txt", "--k=1")
     assert done.returncode == 0, done.stderr

@@ -5,17 +5,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from katrec.common.command_line import UserError
 from katrec.data import collaborative_graph
 from katrec.serving import Recommender
 from katrec.serving.drawing import draw
 from katrec.serving.formats import as_csv, as_json, as_table, split
 from katrec.serving.paths import PathFinder
-from katrec_common.command_line import UserError
 
 
 @pytest.fixture
-def recommender(exported, load_once, make_config):
-    return load_once(exported("katrec", make_config)[1])[1]
+def recommender(exported, load_once, make_settings):
+    return load_once(exported("katrec", make_settings)[1])[1]
 
 
 def test_lists_arrays_and_frames_give_the_same(recommender):
@@ -38,20 +38,20 @@ def test_many_histories_are_answered_in_order(recommender):
         assert [item for item, _ in left] == [item for item, _ in right]
 
 
-def test_users_matter_where_the_model_knows_them(exported, load_once, make_config):
-    model = load_once(exported("explicit users", make_config)[1])[1]
+def test_users_matter_where_the_model_knows_them(exported, load_once, make_settings):
+    model = load_once(exported("explicit users", make_settings)[1])[1]
     assert model.takes_users
     known, other, unknown, none = (model.recommend([["i1"]], 5, users)[0] for users in (["u1"], ["u2"], ["x"], None))
     assert known != other and unknown == none
 
 
-def test_similar_items_are_by_cosine(recommender, exported, make_config):
-    model = exported("katrec", make_config)[0]
+def test_similar_items_are_by_cosine(recommender, exported, make_settings):
+    model = exported("katrec", make_settings)[0]
     vectors = model.inference_tables().outputs.numpy()
     ids = [recommender.recommend([[]], 20)[0][0][0], *dict(recommender.similar_items("i3", 23))]
     assert "i3" not in ids[1:] and len(set(ids[1:])) == 23
     first, cosine = recommender.similar_items("i3", 1)[0]
-    rows = {item.decode(): row for row, item in enumerate(recommender._signatures["item_table"]()["items"].numpy())}
+    rows = {item.decode(): row for row, item in enumerate(recommender.signatures["item_table"]()["items"].numpy())}
     one, other = vectors[rows["i3"]], vectors[rows[first]]
     assert cosine == pytest.approx(one @ other / np.linalg.norm(one) / np.linalg.norm(other), rel=1e-3)
 
@@ -114,7 +114,7 @@ def test_paths_are_the_strongest(tiny_dataset, generator):
             assert path.weight == pytest.approx(np.prod([edge[3] for edge in edges]))
 
 
-def test_explanations(recommender, exported, load_once, make_config, tmp_path):
+def test_explanations(recommender, exported, load_once, make_settings, tmp_path):
     history = ["i1", "i2", "i5", "unknown"]
     explanation = recommender.explain(history, "i9")
     assert explanation.name == "Film 9" and explanation.note == ""
@@ -127,15 +127,15 @@ def test_explanations(recommender, exported, load_once, make_config, tmp_path):
     assert "Film 9 —film." in explanation.text() and "attention: Film" in explanation.text()
     draw(explanation).savefig(tmp_path / "paths.svg")
     assert "<svg" in (tmp_path / "paths.svg").read_text()
-    saved = load_once(exported("katrec", make_config)[1])[0]
+    saved = load_once(exported("katrec", make_settings)[1])[0]
     absent = Recommender(saved, recommender.titles, str(tmp_path)).explain(history, "i9")
     assert absent.paths == [] and "they need the prepared data set tiny" in absent.text()
     with pytest.raises(ValueError, match="no paths to draw"):
         draw(absent)
 
 
-def test_models_without_a_graph_say_so(exported, load_once, make_config):
-    model = load_once(exported("gru4rec", make_config)[1])[1]
+def test_models_without_a_graph_say_so(exported, load_once, make_settings):
+    model = load_once(exported("gru4rec", make_settings)[1])[1]
     explanation = model.explain(["i1"], "i2")
     assert explanation.attention == [] and "gru4rec has no knowledge graph" in explanation.text()
 

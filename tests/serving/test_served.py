@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from katrec.serving.verification import largest_difference
 
+from katrec.common import files
 from katrec.evaluation.ranking import Evaluator
 from katrec.serving import served
-from katrec.serving.verification import largest_difference
-from katrec_common import files
 from tests.serving.conftest import VARIANTS
 
 ids = st.sampled_from([f"i{number}" for number in range(24)] + ["", "unknown", "i99"])
@@ -32,9 +32,9 @@ def users_of(signature, count):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_test_user_gets_the_models_scores_and_ranks(
-    exported, load_once, make_config, tiny_dataset, datasets_dir, variant
+    exported, load_once, make_settings, tiny_dataset, datasets_dir, variant
 ):
-    model, path = exported(variant, make_config)
+    model, path = exported(variant, make_settings)
     signatures = load_once(path)[0].signatures
     items, users = (
         np.array(files.read_column(datasets_dir / "tiny" / f"{kind}s.tsv", f"{kind}_id")) for kind in ("item", "user")
@@ -57,8 +57,8 @@ def test_every_test_user_gets_the_models_scores_and_ranks(
 
 
 @pytest.mark.parametrize("variant", ["explicit users", "gru4rec"])
-def test_the_comparison_sees_a_changed_bias(exported, make_config, tiny_dataset, datasets_dir, variant):
-    model, path = exported(variant, make_config)
+def test_the_comparison_sees_a_changed_bias(exported, make_settings, tiny_dataset, datasets_dir, variant):
+    model, path = exported(variant, make_settings)
     ids = [files.read_column(datasets_dir / "tiny" / f"{kind}s.tsv", f"{kind}_id") for kind in ("item", "user")]
     assert largest_difference(str(path), model, tiny_dataset, *ids) == (pytest.approx(0, abs=1e-4), 40)
     before = model.item_bias.numpy()
@@ -70,9 +70,9 @@ def test_the_comparison_sees_a_changed_bias(exported, make_config, tiny_dataset,
 
 
 @pytest.mark.parametrize("count", [1, 7, 40])
-def test_blocks_of_any_size_change_nothing(exported, make_config, tiny_dataset, datasets_dir, monkeypatch, count):
+def test_blocks_of_any_size_change_nothing(exported, make_settings, tiny_dataset, datasets_dir, monkeypatch, count):
     """Few positions at a time, so that a batch becomes many blocks; the batch's order does not matter."""
-    model, path = exported("katrec", make_config)
+    model, path = exported("katrec", make_settings)
     ids = [files.read_column(datasets_dir / "tiny" / f"{kind}s.tsv", f"{kind}_id") for kind in ("item", "user")]
     generator = np.random.default_rng(count)
     histories = [generator.choice(ids[0], generator.integers(0, 12)).tolist() for _ in range(count)]
@@ -91,8 +91,8 @@ def test_blocks_of_any_size_change_nothing(exported, make_config, tiny_dataset, 
 @pytest.mark.parametrize("variant", ["katrec", "explicit users", "bprmf", "gru4rec"])
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories=histories, k=st.integers(1, 20))
-def test_recommendations_are_new_distinct_and_sorted(exported, load_once, make_config, variant, histories, k):
-    signature = load_once(exported(variant, make_config)[1])[0].signatures["recommend"]
+def test_recommendations_are_new_distinct_and_sorted(exported, load_once, make_settings, variant, histories, k):
+    signature = load_once(exported(variant, make_settings)[1])[0].signatures["recommend"]
     given = signature(history=padded(histories), k=tf.constant(k), **users_of(signature, len(histories)))
     turned = signature(history=padded(histories[::-1]), k=tf.constant(k), **users_of(signature, len(histories)))
     np.testing.assert_allclose(turned["scores"].numpy()[::-1], given["scores"], rtol=1e-3, atol=1e-4)
@@ -110,8 +110,8 @@ def test_recommendations_are_new_distinct_and_sorted(exported, load_once, make_c
         np.testing.assert_allclose(alone["scores"].numpy()[0], scores, rtol=1e-3, atol=1e-4)
 
 
-def test_an_empty_history_gets_what_is_popular(exported, load_once, make_config, tiny_dataset):
-    signature = load_once(exported("katrec", make_config)[1])[0].signatures["serving_default"]
+def test_an_empty_history_gets_what_is_popular(exported, load_once, make_settings, tiny_dataset):
+    signature = load_once(exported("katrec", make_settings)[1])[0].signatures["serving_default"]
     scores = signature(history=tf.constant([["", "unknown"]]))["scores"].numpy()[0]
     np.testing.assert_array_equal(scores, np.sort(np.bincount(tiny_dataset.items, minlength=24))[::-1][:10])
 
@@ -127,8 +127,8 @@ def test_an_empty_history_gets_what_is_popular(exported, load_once, make_config,
         ({"history": tf.constant([["i1"]])}, "k"),
     ],
 )
-def test_malformed_requests_are_refused(exported, load_once, make_config, inputs, message):
-    signature = load_once(exported("katrec", make_config)[1])[0].signatures["recommend"]
+def test_malformed_requests_are_refused(exported, load_once, make_settings, inputs, message):
+    signature = load_once(exported("katrec", make_settings)[1])[0].signatures["recommend"]
     with pytest.raises((tf.errors.InvalidArgumentError, TypeError, ValueError), match=message):
         signature(**inputs)
 
@@ -142,14 +142,14 @@ def test_malformed_requests_are_refused(exported, load_once, make_config, inputs
         ("recommend_from", {"user": tf.constant(["u1"]), "candidates": tf.constant([["i1"], ["i2"]])}, "."),
     ],
 )
-def test_inputs_of_unequal_batches_are_refused(exported, load_once, make_config, name, inputs, message):
-    signature = load_once(exported("explicit users", make_config)[1])[0].signatures[name]
+def test_inputs_of_unequal_batches_are_refused(exported, load_once, make_settings, name, inputs, message):
+    signature = load_once(exported("explicit users", make_settings)[1])[0].signatures[name]
     with pytest.raises((tf.errors.InvalidArgumentError, ValueError), match=message):
         signature(history=tf.constant([["i1"]]), **inputs)
 
 
-def test_odd_requests_follow_the_rules(exported, load_once, make_config):
-    signatures = load_once(exported("katrec", make_config)[1])[0].signatures
+def test_odd_requests_follow_the_rules(exported, load_once, make_settings):
+    signatures = load_once(exported("katrec", make_settings)[1])[0].signatures
     long = [f"i{number % 20}" for number in range(100_000)]
     given = signatures["serving_default"](history=tf.constant([long]))
     assert set(given["items"].numpy()[0].astype(str)) - {""} == {f"i{number}" for number in range(20, 24)}
@@ -175,8 +175,8 @@ assert not [name for name in sys.modules if name.startswith("katrec")]
 
 
 @pytest.mark.parametrize("variant", ["katrec", "gru4rec"])
-def test_tensorflow_alone_is_enough(exported, load_once, make_config, tmp_path, variant):
-    path = exported(variant, make_config)[1]
+def test_tensorflow_alone_is_enough(exported, load_once, make_settings, tmp_path, variant):
+    path = exported(variant, make_settings)[1]
     done = subprocess.run(
         [sys.executable, "-c", ALONE, str(path)], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -8,7 +8,7 @@ from tensorflow.python.framework import kernels
 from katrec.evaluation.ranking import full_ranks, sampled_ranks
 from katrec.models import precision
 from katrec.models.build import build
-from katrec.settings import MODELS
+from katrec.models.registry import MODELS
 from katrec.training.batches import Batches
 from katrec.training.step import TrainSteps
 
@@ -66,21 +66,21 @@ pytestmark = pytest.mark.skipif(not gpu_build(), reason="this TensorFlow was bui
     ],
     ids=["bert4rec", "refreshed", "differentiable", "sasrec", "sasrec softmax", "gru4rec", "gru4rec++", "bprmf"],
 )
-def test_training(tiny_dataset, make_config, monkeypatch, policy, values):
+def test_training(tiny_dataset, make_settings, monkeypatch, policy, values):
     monkeypatch.setattr(precision, "policy", lambda mixed: tf.keras.mixed_precision.Policy(policy))
-    config = make_config(**values)
-    model, graph = build(config, tiny_dataset)
+    config = make_settings(**values)
+    model = build(config, tiny_dataset)
     steps = TrainSteps(model, config, tf.distribute.get_strategy())
-    batches = Batches(tiny_dataset, graph, model, config).from_step(0)
+    batches = Batches(tiny_dataset, model, config).from_step(0)
     number = tf.constant(0)
     assert without_gpu_kernel(steps._run.get_concrete_function(batches, number, number)) == set()
     if model.triplet_variables:
-        assert without_gpu_kernel(model._current_attention.get_concrete_function()) == set()
+        assert without_gpu_kernel(model.encoder._current_attention.get_concrete_function()) == set()
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_ranking(tiny_dataset, make_config, name):
-    model, _ = build(make_config(model=name), tiny_dataset)
+def test_ranking(tiny_dataset, make_settings, name):
+    model = build(make_settings(model=name), tiny_dataset)
     batch = np.zeros((2, 5), np.int32)
     functions = [tf.function(model).get_concrete_function((batch, batch[:, 0]))]
     vectors, items, bias = tf.zeros([2, 16]), tf.zeros([24, 16]), tf.zeros([24])

@@ -2,28 +2,28 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from katrec.common.command_line import UserError
 from katrec.data.negatives import TripletSampler
 from katrec.models.build import build
 from katrec.training import pretraining
 from katrec.training.trainer import Trainer
-from katrec_common.command_line import UserError
 
 
 @pytest.fixture
-def pretrained(tiny_dataset, make_config):
-    config = make_config(
+def pretrained(tiny_dataset, make_settings):
+    config = make_settings(
         model="katrec", pretrain_epochs=40, pretrain_kg_epochs=40, pretrain_batch_size=64, learning_rate=0.01
     )
-    model, graph = build(config, tiny_dataset)
-    before = model.nodes.numpy(), model.attention_weights.numpy()
-    pretraining.pretrain(model, tiny_dataset, graph, config, tf.distribute.get_strategy(), silent=True)
-    return model, graph, config, before
+    model = build(config, tiny_dataset)
+    before = model.encoder.nodes.numpy(), model.attention_weights.numpy()
+    pretraining.pretrain(model, tiny_dataset, config, tf.distribute.get_strategy(), silent=True)
+    return model, config, before
 
 
 def test_items_and_users_are_bpr_mfs(pretrained, tiny_dataset):
-    model, _, config, before = pretrained
+    model, config, before = pretrained
     items, users = pretraining._matrix_factorization(tiny_dataset, config, tf.distribute.get_strategy(), silent=True)
-    nodes = model.nodes.numpy()
+    nodes = model.encoder.nodes.numpy()
     np.testing.assert_array_equal(nodes[:24], items)
     np.testing.assert_array_equal(nodes[model.num_entities :], users)
     # They know whom they belong to: an item of the history scores above one outside.
@@ -38,10 +38,10 @@ def test_items_and_users_are_bpr_mfs(pretrained, tiny_dataset):
     assert np.abs(model.attention_weights.numpy() - before[1]).max() > 1e-3
 
 
-def test_transr_ranks_triplets(pretrained, tiny_dataset, make_config, generator):
-    model, graph, *_ = pretrained
-    triplets = TripletSampler(graph).sample(generator, 500)
-    new, _ = build(make_config(model="katrec"), tiny_dataset)
+def test_transr_ranks_triplets(pretrained, tiny_dataset, make_settings, generator):
+    model, *_ = pretrained
+    triplets = TripletSampler(model.graph).sample(generator, 500)
+    new = build(make_settings(model="katrec"), tiny_dataset)
     assert float(model.triplet_loss(triplets)[1]) < 0.8 * float(new.triplet_loss(triplets)[1])
 
 
@@ -51,47 +51,43 @@ def test_transr_ranks_triplets(pretrained, tiny_dataset, make_config, generator)
         ({"model": "katrec"}, True),
         ({"model": "bert4rec"}, False),
         ({"model": "katrec", "pretrained_embeddings": False}, False),
-        ({"model": "katrec", "ablation": "no_pretrain"}, False),
     ],
 )
-def test_who_is_pretrained(make_config, values, expected):
-    assert pretraining.wanted(make_config(**values)) == expected
+def test_who_is_pretrained(make_settings, values, expected):
+    assert pretraining.wanted(make_settings(**values)) == expected
 
 
-def test_a_run_begins_with_the_pretrained_values(pretrained, tiny_dataset, make_config, tmp_path):
-    config = make_config(
+def test_a_run_begins_with_the_pretrained_values(pretrained, tiny_dataset, make_settings, tmp_path):
+    config = make_settings(
         model="katrec",
         pretrain_epochs=40,
         pretrain_kg_epochs=40,
         pretrain_batch_size=64,
         learning_rate=0.01,
         train_steps=1,
-        output_dir=tmp_path,
     )
-    trainer = Trainer(config, tiny_dataset)
+    trainer = Trainer(config, tiny_dataset, str(tmp_path))
     trainer._pretrain()
-    np.testing.assert_array_equal(trainer.model.nodes, pretrained[0].nodes)
-    resumed = Trainer(config, tiny_dataset)
+    np.testing.assert_array_equal(trainer.model.encoder.nodes, pretrained[0].encoder.nodes)
+    resumed = Trainer(config, tiny_dataset, str(tmp_path))
     resumed.run()
     # One step of Adam, at 1/100 of the peak rate while warming up, from the values in the checkpoint.
-    assert np.abs(resumed.model.nodes.numpy() - pretrained[0].nodes.numpy()).max() < 1e-3
+    assert np.abs(resumed.model.encoder.nodes.numpy() - pretrained[0].encoder.nodes.numpy()).max() < 1e-3
 
 
-def _begun(dataset, config):
+def _begun(dataset, config, folder=None):
     """Returns the values that a run begins with, and the seconds that they took."""
-    model, graph = build(config, dataset)
-    seconds = pretraining.pretrain(model, dataset, graph, config, tf.distribute.get_strategy(), silent=True)
+    model = build(config, dataset)
+    seconds = pretraining.pretrain(model, dataset, config, tf.distribute.get_strategy(), folder, silent=True)
     return [variable.numpy() for variable in (*model.triplet_variables, model.attention_weights)], seconds
 
 
-def test_kept_embeddings_are_those_that_the_run_would_compute(tiny_dataset, make_config, tmp_path):
+def test_kept_embeddings_are_those_that_the_run_would_compute(tiny_dataset, make_settings, tmp_path):
     values = {"model": "katrec", "pretrain_epochs": 2, "pretrain_kg_epochs": 2, "pretrain_batch_size": 64}
-    expected, _ = _begun(tiny_dataset, make_config(**values, mask_share=0.4, ablation="concat"))
-    first, seconds = _begun(tiny_dataset, make_config(**values, pretrained_dir=tmp_path))
+    expected, _ = _begun(tiny_dataset, make_settings(**values, mask_share=0.4, fusion=False))
+    first, seconds = _begun(tiny_dataset, make_settings(**values), tmp_path)
     kept = list(tmp_path.iterdir())
-    again, kept_seconds = _begun(
-        tiny_dataset, make_config(**values, mask_share=0.4, ablation="concat", pretrained_dir=tmp_path)
-    )
+    again, kept_seconds = _begun(tiny_dataset, make_settings(**values, mask_share=0.4, fusion=False), tmp_path)
     for one in (first, again):
         for value, wanted in zip(one, expected):
             np.testing.assert_array_equal(value, wanted)
@@ -111,30 +107,29 @@ def test_kept_embeddings_are_those_that_the_run_would_compute(tiny_dataset, make
         {"relation_dim": 2},
     ],
 )
-def test_a_run_that_would_compute_others_takes_none(other, tiny_dataset, make_config, tmp_path):
+def test_a_run_that_would_compute_others_takes_none(other, tiny_dataset, make_settings, tmp_path):
     values = {
         "model": "katrec",
         "pretrain_epochs": 2,
         "pretrain_kg_epochs": 2,
         "pretrain_batch_size": 64,
-        "pretrained_dir": tmp_path,
     }
-    _begun(tiny_dataset, make_config(**values))
-    _begun(tiny_dataset, make_config(**{**values, **other}))
+    _begun(tiny_dataset, make_settings(**values), tmp_path)
+    _begun(tiny_dataset, make_settings(**{**values, **other}), tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_damaged_kept_embeddings_are_named(tiny_dataset, make_config, tmp_path):
-    config = make_config(model="katrec", pretrain_epochs=1, pretrained_dir=tmp_path)
-    _begun(tiny_dataset, config)
+def test_damaged_kept_embeddings_are_named(tiny_dataset, make_settings, tmp_path):
+    config = make_settings(model="katrec", pretrain_epochs=1)
+    _begun(tiny_dataset, config, tmp_path)
     [path] = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match=f"{path.name}: kept embeddings cannot be read .* delete the file"):
-        _begun(tiny_dataset, config)
+        _begun(tiny_dataset, config, tmp_path)
 
 
-def test_a_folder_that_cannot_be_made_is_found_out_first(tiny_dataset, make_config, tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_made_is_found_out_first(tiny_dataset, make_settings, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(pretraining, "_matrix_factorization", None)
     with pytest.raises(FileExistsError, match="file"):
-        _begun(tiny_dataset, make_config(model="katrec", pretrained_dir=tmp_path / "file"))
+        _begun(tiny_dataset, make_settings(model="katrec"), tmp_path / "file")

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from katrec.common.command_line import UserError
 from katrec.data.dataset import Dataset
 from katrec.evaluation.metrics import metrics
 from katrec.models import precision
@@ -10,7 +11,6 @@ from katrec.models.build import build
 from katrec.training.batches import Batches
 from katrec.training.log import Log
 from katrec.training.trainer import Trainer
-from katrec_common.command_line import UserError
 
 
 def sequences(items_of_users, triplets=(), num_items=2, num_entities=None, num_relations=1):
@@ -32,29 +32,28 @@ def sequences(items_of_users, triplets=(), num_items=2, num_entities=None, num_r
 
 
 @pytest.mark.parametrize("name", ["katrec", "bert4rec", "sasrec", "gru4rec", "gru4rec++"])
-def test_alternating_items_are_learned_perfectly(make_config, tmp_path, name):
+def test_alternating_items_are_learned_perfectly(make_settings, tmp_path, name):
     # A window's own items are no negatives of GRU4Rec++: it needs others, and may prefer what was seen.
     count = 20 if name == "gru4rec++" else 2
     histories = [[(start + i) % count for i in range(length)] for start in range(count) for length in range(5, 21)]
     # Attributes of their own: users alone would tell TransR that the two items are the same.
     triplets = [[item, 0, 2 + 12 * item + attribute] for item in (0, 1) for attribute in range(12)]
     dataset = sequences(histories, triplets, count, num_entities=26)
-    config = make_config(
+    config = make_settings(
         model=name,
-        output_dir=tmp_path,
         train_steps=1200,
         eval_every_steps=1200,
         learning_rate=2e-3,
         batch_size=32,
         kg_batch_size=1024,
         entity_dim=32,
-        propagation_dims="8,8",
+        propagation_dims=(8, 8),
         hidden_dim=48,
         hidden_dropout=0,
         attention_dropout=0,
         message_dropout=0,
     )
-    trainer = Trainer(config, dataset)
+    trainer = Trainer(config, dataset, str(tmp_path))
     trainer.run()
     for length in range(3, 19):
         for start in range(count):
@@ -76,41 +75,40 @@ def clustered(generator):
     return histories, triplets
 
 
-def ndcg(histories, triplets, make_config, folder):
+def ndcg(histories, triplets, make_settings, folder):
     dataset = sequences(histories, triplets, ITEMS, ITEMS + GENRES)
-    config = make_config(
+    config = make_settings(
         model="katrec",
-        output_dir=folder,
         train_steps=200,
         eval_every_steps=50,
         learning_rate=5e-3,
         warmup_steps=10,
         entity_dim=16,
-        propagation_dims="16,16",
+        propagation_dims=(16, 16),
         last_item_share=0.5,
         pretrained_embeddings=False,
     )
-    return Trainer(config, dataset).run()["test"]["full"]["NDCG@10"]
+    return Trainer(config, dataset, str(folder)).run()["test"]["full"]["NDCG@10"]
 
 
-def test_shuffled_tails_or_histories_lose(make_config, tmp_path, generator):
+def test_shuffled_tails_or_histories_lose(make_settings, tmp_path, generator):
     histories, triplets = clustered(generator)
-    real = ndcg(histories, triplets, make_config, tmp_path / "real")
+    real = ndcg(histories, triplets, make_settings, tmp_path / "real")
     wrong_graph = triplets.copy()
     wrong_graph[:, 2] = generator.permutation(wrong_graph[:, 2])
     wrong_histories = generator.permutation(np.concatenate(histories)).reshape(-1, 5).tolist()
-    without_graph = ndcg(histories, wrong_graph, make_config, tmp_path / "graph")
-    without_histories = ndcg(wrong_histories, triplets, make_config, tmp_path / "histories")
+    without_graph = ndcg(histories, wrong_graph, make_settings, tmp_path / "graph")
+    without_histories = ndcg(wrong_histories, triplets, make_settings, tmp_path / "histories")
     assert real > 1.25 * without_graph
     assert real > 3 * without_histories
 
 
-def test_batches_are_a_function_of_the_step(tiny_dataset, make_config):
-    config = make_config(model="katrec", kg_steps=2)
-    model, graph = build(config, tiny_dataset)
+def test_batches_are_a_function_of_the_step(tiny_dataset, make_settings):
+    config = make_settings(model="katrec", kg_steps=2)
+    model = build(config, tiny_dataset)
 
     def first(step, count):
-        batches = Batches(tiny_dataset, graph, model, config).from_step(step)
+        batches = Batches(tiny_dataset, model, config).from_step(step)
         return [[tensor.numpy() for tensor in next(batches)] for _ in range(count)]
 
     whole, part = first(0, 12), first(5, 7)
@@ -121,16 +119,15 @@ def test_batches_are_a_function_of_the_step(tiny_dataset, make_config):
 
 
 @pytest.mark.parametrize("mixed", [False, True])
-def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_config, monkeypatch, tmp_path, mixed):
+def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_settings, monkeypatch, tmp_path, mixed):
     monkeypatch.setattr(precision, "_cpu_flags", lambda: precision.BFLOAT16_CPU_FLAGS)
-    config = make_config(
-        model="katrec", output_dir=tmp_path, train_steps=12, eval_every_steps=4, batch_size=7, mixed_precision=mixed
-    )
-    trainer = Trainer(config, tiny_dataset)
+    config = make_settings(model="katrec", train_steps=12, eval_every_steps=4, batch_size=7, mixed_precision=mixed)
+    trainer = Trainer(config, tiny_dataset, str(tmp_path))
     result = trainer.run()
     assert trainer._steps._run.experimental_get_tracing_count() == 1
     assert json.loads((tmp_path / "result.json").read_text()) == result
-    assert {"dataset", "model", "seed", "step", "seconds", "precision", "users", "test", "valid"} == set(result)
+    made = {"katrec", "commit", "machine", "date"}
+    assert {"dataset", "model", "seed", "step", "seconds", "precision", "users", "test", "valid"} | made == set(result)
     assert set(result["test"]) == {"sampled", "full"}
     assert (result["step"], result["users"]) == (12, 40)
     assert result["precision"] == ("bfloat16" if mixed else "float32")
@@ -145,29 +142,27 @@ def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_config
     assert result["valid"]["sampled"]["NDCG@10"] == pytest.approx(best)
 
 
-def test_patience_stops_early(tiny_dataset, make_config, tmp_path):
+def test_patience_stops_early(tiny_dataset, make_settings, tmp_path):
     # With a learning rate of 0 nothing gets better after the first evaluation.
-    config = make_config(
-        model="bert4rec", output_dir=tmp_path, train_steps=100, eval_every_steps=2, patience=3, learning_rate=0
-    )
-    assert Trainer(config, tiny_dataset).run()["step"] == 8
+    config = make_settings(model="bert4rec", train_steps=100, eval_every_steps=2, patience=3, learning_rate=0)
+    assert Trainer(config, tiny_dataset, str(tmp_path)).run()["step"] == 8
 
 
-def test_a_loss_that_is_no_number_stops_the_run(tiny_dataset, make_config, tmp_path):
-    config = make_config(model="bert4rec", output_dir=tmp_path, train_steps=4, eval_every_steps=4)
-    trainer = Trainer(config, tiny_dataset)
+def test_a_loss_that_is_no_number_stops_the_run(tiny_dataset, make_settings, tmp_path):
+    config = make_settings(model="bert4rec", train_steps=4, eval_every_steps=4)
+    trainer = Trainer(config, tiny_dataset, str(tmp_path))
     trainer.model.items.assign(trainer.model.items * float("nan"))
     with pytest.raises(UserError, match="step 4: the loss is nan, .*lower --learning_rate"):
         trainer.run()
     assert not (tmp_path / "result.json").exists()
 
 
-def test_nothing_to_train_on_is_said(make_config, tmp_path):
+def test_nothing_to_train_on_is_said(make_settings, tmp_path):
     with pytest.raises(UserError, match="no user has two training items"):
-        Trainer(make_config(output_dir=tmp_path), sequences([[0, 1, 0], [1, 0, 1]]))
+        Trainer(make_settings(), sequences([[0, 1, 0], [1, 0, 1]]), str(tmp_path))
     lonely = sequences([[0, 1, 0, 1]])._replace(valid=np.array([-1], np.int32), test=np.array([-1], np.int32))
     with pytest.raises(UserError, match="no user has three interactions"):
-        Trainer(make_config(output_dir=tmp_path), lonely)
+        Trainer(make_settings(), lonely, str(tmp_path))
 
 
 def test_rows_after_the_checkpoint_and_half_rows_are_dropped(tmp_path):

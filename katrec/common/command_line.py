@@ -1,0 +1,107 @@
+"""How every command of the project starts, fails and ends.
+
+Exit status: 0 done; 1 the input is wrong; 2 a flag is wrong; 130 interrupted. What is wrong is said in one line on
+standard error, without a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Callable
+from typing import NoReturn
+
+from absl import flags
+
+HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
+
+
+class UserError(Exception):
+    """Wrong input. The message says what is wrong, where, and what to do, in one line."""
+
+
+class FlagError(UserError):
+    """A flag's value, or a combination of flags, is wrong."""
+
+
+def run(main: Callable[..., None], flag_values: flags.FlagValues, positional: bool = False) -> NoReturn:
+    """Parses the command line and calls `main`; never returns.
+
+    Args:
+      main: function without arguments, or with `positional` of the list of the arguments that are no flags; may raise
+        `UserError`. Its module's docstring is the command's help.
+      flag_values: the command's own flags, so that several commands can be imported in one process.
+      positional: whether there may be such arguments.
+    """
+    module = sys.modules[main.__module__]
+    try:
+        status = _status(module, main, flag_values, positional)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # A reader that has enough, such as `head`, is no error. What is left to write goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
+
+
+def _status(module, main, flag_values, positional):
+    """Returns the exit status."""
+    if any(argument in HELP_FLAGS for argument in sys.argv[1:]):
+        print(help_text(module, flag_values))
+        return 0
+    try:
+        remaining = flag_values(sys.argv)[1:]
+        if remaining and not positional:
+            raise FlagError(f"unexpected argument {remaining[0]!r}; every setting is a flag, see --help")
+        main(*([remaining] if positional else []))
+    except (flags.Error, FlagError) as error:
+        return _said(module, error, 2)
+    except UserError as error:
+        return _said(module, error, 1)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _said(module, f"{error.filename}: {error.strerror}" if error.filename else error, 1)
+    except KeyboardInterrupt:
+        return _said(module, "interrupted; the same command goes on from the last checkpoint, where there is one", 130)
+    return 0
+
+
+def help_text(module: types.ModuleType, flag_values: flags.FlagValues) -> str:
+    """Returns the module's docstring and its flags; a console script stands there by its own name."""
+    text = (module.__doc__ or "").replace(f"python -m {_module_name(module)}", _program(module))
+    defined = [flag for flags_of in flag_values.flags_by_module_dict().values() for flag in flags_of]
+    return f"{text.strip()}\n\nflags:\n" + "\n".join(map(_flag_help, defined))
+
+
+def _flag_help(flag):
+    choices = getattr(flag.parser, "enum_values", None)
+    text, bounds = flag.help, getattr(flag.parser, "syntactic_help", "")
+    if choices:
+        # absl puts the choices before the text, without a place where a line may end.
+        text = f"{text.split('>: ', 1)[-1]} One of: {', '.join(choices)}."
+    elif bounds and isinstance(flag.parser, (flags.IntegerParser, flags.FloatParser)):
+        text = f"{text} ({bounds})"
+    if flag.default is not None:
+        text = f"{text} Default: {flag.default_as_str}."
+    lines = flags.text_wrap(text, length=110, indent="      ")
+    return f"  --{'[no]' if flag.boolean else ''}{flag.name}\n{lines}"
+
+
+def _module_name(module: types.ModuleType) -> str:
+    specification = module.__spec__
+    name = specification.name if specification else module.__name__
+    return name[: -len(".__main__")] if name.endswith(".__main__") else name
+
+
+def _program(module: types.ModuleType) -> str:
+    """Returns how the running command is called: `python -m MODULE`, or the name of its console script."""
+    name = os.path.basename(sys.argv[0])
+    return f"python -m {_module_name(module)}" if name.endswith(".py") else name
+
+
+def _said(module, message, status):
+    """Says what is wrong in one line; returns the exit status."""
+    print(f"{_program(module)}: error: {' '.join(str(message).split())}", file=sys.stderr)
+    return status

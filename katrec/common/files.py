@@ -1,0 +1,90 @@
+"""Files that are whole or absent: written beside their place, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any, Union
+
+from katrec.common.command_line import UserError
+
+Path = Union[str, os.PathLike]
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: str = "w") -> Iterator[IO]:
+    """Opens a new file that takes the place of `path` when the block ends without an exception.
+
+    Args:
+      path: the file to write; its folder is created.
+      mode: "w" (UTF-8 text) or "wb".
+
+    Yields:
+      The open file.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=folder, prefix=os.path.basename(path) + ".")
+    encoding = None if "b" in mode else "utf-8"
+    try:
+        with open(handle, mode, encoding=encoding) as file:
+            yield file
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(beside, 0o666 & ~umask)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` as indented JSON, keys in the order given."""
+    with replacing(path) as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
+def read_json(path: Path) -> Any:
+    """Returns the JSON value in `path`.
+
+    Raises:
+      UserError: the file is missing or is not JSON.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error})") from None
+
+
+def read_column(path: Path, name: str) -> list[str]:
+    """Returns a column of a prepared tab-separated file as a list of strings.
+
+    Raises:
+      UserError: the file is missing or has no such column.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            header, *rows = (line.rstrip("\n").split("\t") for line in file)
+        place = header.index(name)
+        return [row[place] for row in rows]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, IndexError):
+        raise UserError(f"{path}: has no column {name!r} in every row; prepare the data set again") from None
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

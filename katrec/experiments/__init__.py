@@ -1,0 +1,1 @@
+"""Plans and runs experiments: many training runs, their trials, their tables. `python -m katrec.experiments`."""

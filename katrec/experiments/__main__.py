@@ -1,0 +1,120 @@
+"""Prepares the data, trains and evaluates every model, and writes the paper's tables and figures.
+
+  ./run_experiments.sh [DATASET …] [--models=katrec,bert4rec] [--ablations=all] [--seeds=1,2,3] [--jobs=2] [--dry_run]
+
+No data set: ml-100k. Each run has the flags of DATASETS_DIR/DATASET/flags.txt and, where there is one, MODEL.txt there.
+A finished run is not repeated, an interrupted one goes on, one that fails does not stop the others. RESULTS_DIR/DATASET
+gets table1.md to table3.md, the figures, results.json and report.html, which has everything on one page.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from absl import flags
+
+from katrec.common import command_line
+from katrec.common.command_line import UserError
+from katrec.experiments.planning import GROUPS, Plan, named_ablations, preparation
+from katrec.experiments.running import printable, run_all
+from katrec.experiments.variants import ABLATIONS
+from katrec.models import registry
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_list("models", list(registry.MODELS), "The models to train.", flag_values=FLAGS)
+flags.DEFINE_list(
+    "ablations",
+    [],
+    f"KATRec's variants for Table 3: {', '.join(ABLATIONS)}; all: the paper's; open: {', '.join(GROUPS['open'])}.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list(
+    "seeds", ["1"], "A run of each model and variant a seed; the tables have means over them.", flag_values=FLAGS
+)
+flags.DEFINE_list(
+    "ablation_seeds",
+    None,
+    "The seeds of KATRec's variants, where fewer are wanted; default: --seeds.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "jobs",
+    1,
+    "Runs that are trained at a time, each on its share of the processor's cores.",
+    1,
+    flag_values=FLAGS,
+)
+flags.DEFINE_string("datasets_dir", "datasets", "Folder of the data sets and their flags.", flag_values=FLAGS)
+flags.DEFINE_string("runs_dir", "runs", "Folder of the run directories, DATASET/MODEL-seedN.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "results_dir", None, "Folder of the tables and figures; default: RUNS_DIR/results.", flag_values=FLAGS
+)
+flags.DEFINE_boolean("dry_run", False, "Print what would be run, and stop.", flag_values=FLAGS)
+
+DEFAULT_DATASETS = ("ml-100k",)
+
+
+def main(datasets: list[str]) -> None:
+    """Carries out the plan of the flags on data sets.
+
+    Args:
+      datasets: their names; none for ml-100k.
+    """
+    datasets = list(dict.fromkeys(datasets)) or list(DEFAULT_DATASETS)
+    results_dir = FLAGS.results_dir or os.path.join(FLAGS.runs_dir, "results")
+    if FLAGS.ablation_seeds and not FLAGS.ablations:
+        raise command_line.FlagError("--ablation_seeds goes with --ablations")
+    plan = Plan(
+        FLAGS.models,
+        named_ablations(FLAGS.ablations),
+        FLAGS.seeds,
+        FLAGS.ablation_seeds or FLAGS.seeds,
+        FLAGS.datasets_dir,
+        FLAGS.runs_dir,
+    )
+    plan.check(datasets)
+    planned = {dataset: plan.runs(dataset) for dataset in datasets}
+    preparations = {dataset: preparation(FLAGS.datasets_dir, dataset) for dataset in datasets}
+    if FLAGS.dry_run:
+        commands = [
+            *filter(None, preparations.values()),
+            *(run.command for runs in planned.values() for run in runs.values()),
+        ]
+        print("\n".join(map(printable, commands)))
+        print(f"would then write {', '.join(os.path.join(results_dir, dataset) for dataset in datasets)}")
+        return
+    failed = []
+    for dataset, command in preparations.items():
+        if command is None:
+            continue
+        print(printable(command), flush=True)
+        if subprocess.run(command, check=False).returncode:
+            failed.append(f"preparing {dataset}")
+            del planned[dataset]
+    errors = run_all([run for runs in planned.values() for run in runs.values()], FLAGS.jobs)
+    failed += [run.name for run in errors]
+    # TensorFlow takes seconds to import: all else comes first.
+    from katrec.reporting.write import write
+
+    titles = {"none": registry.MODELS["katrec"].title, **{name: one.title for name, one in ABLATIONS.items()}}
+    for dataset, runs in planned.items():
+        finished = {key: run.folder for key, run in runs.items() if run not in errors}
+        if finished:
+            folder = os.path.join(results_dir, dataset)
+            text = write(folder, FLAGS.datasets_dir, dataset, finished, FLAGS.seeds, titles, GROUPS["open"])
+            print(f"\n{text}\nwritten to {folder}; all of it on one page: {os.path.join(folder, 'report.html')}")
+    if failed:
+        raise UserError(
+            f"failed: {', '.join(failed)}; the messages are above; the same command tries again and goes "
+            "on where the others stopped"
+        )
+
+
+def command() -> None:
+    """The console script."""
+    command_line.run(main, FLAGS, positional=True)
+
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,103 @@
+"""Which runs the tables and figures of a data set need."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+from katrec.common.command_line import FlagError, UserError
+from katrec.common.paper import TABLE_1
+from katrec.experiments.running import PlannedRun, common_flags, flagfiles
+from katrec.experiments.variants import ABLATIONS, OPEN, PAPER, of_group
+from katrec.models import registry
+
+GROUPS = {"all": of_group(PAPER), "open": of_group(OPEN)}
+# Prepared from the name alone.
+FETCHED_DATASETS = ("ml-100k",)
+
+
+class Plan(NamedTuple):
+    """What is to be run for every data set.
+
+    Attributes:
+      models: names of the models.
+      ablations: names of KATRec's variants.
+      seeds: a run of each model a seed.
+      ablation_seeds: the same of the variants.
+      datasets_dir: folder of the prepared data sets.
+      runs_dir: folder of the run directories, DATASET/MODEL-seedN.
+    """
+
+    models: Sequence[str]
+    ablations: Sequence[str]
+    seeds: Sequence[str]
+    ablation_seeds: Sequence[str]
+    datasets_dir: str
+    runs_dir: str
+
+    def check(self, datasets: Sequence[str]) -> None:
+        """Checks that the plan can be carried out on these data sets.
+
+        Raises:
+          FlagError: it cannot.
+        """
+        for name, given, offered in (
+            ("models", self.models, registry.MODELS),
+            ("ablations", self.ablations, ABLATIONS),
+        ):
+            if not set(given) <= set(offered) or (name == "models" and not given):
+                raise FlagError(f"--{name}={','.join(given)}: choose from {','.join(offered)}")
+        if self.ablations and "katrec" not in self.models:
+            raise FlagError("--ablations are variants of katrec, which --models leaves out")
+        if not self.seeds or not all(seed.isdecimal() for seed in self.seeds):
+            raise FlagError(f"--seeds={','.join(self.seeds)}: whole numbers separated by commas")
+        if not set(self.ablation_seeds) <= set(self.seeds):
+            raise FlagError(f"--ablation_seeds={','.join(self.ablation_seeds)}: must be among --seeds")
+        for dataset in datasets:
+            path = os.path.join(self.datasets_dir, dataset, "flags.txt")
+            if not os.path.exists(path):
+                raise FlagError(f"data set {dataset}: there is no {path} with its training flags")
+
+    def runs(self, dataset: str) -> dict[tuple[str, str, str], PlannedRun]:
+        """Returns {(model, variant, seed): run} of a data set; the variant is "none" for the model itself.
+
+        Figure 5 needs KATRec without positional embedding: one seed of it is trained beside KATRec.
+        """
+        keys = [(model, "none", seed) for seed in self.seeds for model in self.models]
+        keys += [("katrec", variant, seed) for seed in self.ablation_seeds for variant in self.ablations]
+        if "katrec" in self.models:
+            keys.append(("katrec", "no_position", self.seeds[0]))
+        return {key: self._run(dataset, *key) for key in keys}
+
+    def _run(self, dataset: str, model: str, variant: str, seed: str) -> PlannedRun:
+        name = f"{model}{'' if variant == 'none' else f'-{variant}'}-seed{seed}"
+        arguments = (
+            *flagfiles(self.datasets_dir, dataset, model),
+            *common_flags(dataset, model, seed, self.datasets_dir, self.runs_dir),
+            f"--ablation={variant}",
+        )
+        return PlannedRun(f"{dataset}/{name}", os.path.join(self.runs_dir, dataset, name), arguments)
+
+
+def named_ablations(names: Sequence[str]) -> list[str]:
+    """Returns the variants that names of variants and of groups ("all", "open") stand for, each once."""
+    return list(dict.fromkeys(variant for name in names for variant in GROUPS.get(name, (name,))))
+
+
+def preparation(datasets_dir: str, dataset: str) -> Optional[list[str]]:
+    """Returns the command that prepares a data set; None where it is prepared.
+
+    Raises:
+      UserError: its files must be brought by hand.
+    """
+    if os.path.exists(os.path.join(datasets_dir, dataset, "manifest.json")):
+        return None
+    if dataset not in FETCHED_DATASETS:
+        source = "" if dataset in TABLE_1 else " --source=atomic"
+        raise UserError(
+            f"{datasets_dir}/{dataset}: not prepared; run: python -m preprocess --dataset={dataset}"
+            f"{source} --raw_dir=DIR, with the filters that its flags.txt names"
+        )
+    return [sys.executable, "-m", "preprocess", f"--dataset={dataset}", f"--datasets_dir={datasets_dir}"]

@@ -1,0 +1,135 @@
+"""Training runs as processes of their own: several at a time, none stopping the others."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import NamedTuple, Optional
+
+from katrec.common.command_line import UserError
+from katrec.models import registry
+from katrec.training import run_directory
+
+LOG = "train.log"
+THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+
+
+class PlannedRun(NamedTuple):
+    """A training run that is to be made.
+
+    Attributes:
+      name: what the progress calls it.
+      folder: its run directory.
+      flags: the arguments of `katrec.train`, --output_dir left out.
+    """
+
+    name: str
+    folder: str
+    flags: tuple[str, ...]
+
+    @property
+    def command(self) -> list[str]:
+        """The command that trains it."""
+        return [sys.executable, "-m", "katrec.train", *self.flags, f"--output_dir={self.folder}"]
+
+    @property
+    def finished(self) -> bool:
+        """Whether its directory has a result."""
+        return run_directory.read_result(self.folder) is not None
+
+
+def flagfiles(datasets_dir: str, dataset: str, model: str) -> tuple[str, ...]:
+    """Returns the flags of a data set's settings: flags.txt, then MODEL.txt, where there is one, which overrides it.
+
+    Raises:
+      UserError: there is no flags.txt.
+    """
+    folder = os.path.join(datasets_dir, dataset)
+    common, specific = os.path.join(folder, "flags.txt"), os.path.join(folder, f"{model}.txt")
+    if not os.path.exists(common):
+        raise UserError(f"{common}: not found; it holds the data set's training flags")
+    return (f"--flagfile={common}", *([f"--flagfile={specific}"] if os.path.exists(specific) else []))
+
+
+def common_flags(dataset: str, model: str, seed: str, datasets_dir: str, runs_dir: str) -> tuple[str, ...]:
+    """Returns what a model's planned runs have in common; those with pre-trained embeddings share them."""
+    shared: tuple[str, ...] = ()
+    if registry.MODELS[model].pretrained_with:
+        shared = (f"--pretrained_dir={os.path.join(runs_dir, dataset, 'pretrained')}",)
+    return (f"--dataset={dataset}", f"--model={model}", f"--seed={seed}", f"--datasets_dir={datasets_dir}", *shared)
+
+
+def run_all(runs: Sequence[PlannedRun], jobs: int = 1) -> dict[PlannedRun, str]:
+    """Trains every run; a finished one is checked and not repeated, an interrupted one goes on.
+
+    With one job a run's own progress bar is shown; with several, each has its share of the processor's cores and
+    writes to train.log in its run directory.
+
+    Args:
+      runs: what to train.
+      jobs: how many train at a time.
+
+    Returns:
+      {run: what went wrong} of those that failed.
+    """
+    started = time.monotonic()
+    pending = [run for run in runs if not run.finished]
+    failed = {}
+    # Finished runs cost seconds: what is to go is told by the others.
+    ordered = [run for run in runs if run not in pending] + pending
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            futures = {pool.submit(_train, run, jobs): run for run in ordered}
+            done = 0
+            for number, future in enumerate(as_completed(futures), start=1):
+                run, error = futures[future], future.result()
+                if error:
+                    failed[run] = error
+                done += run in pending
+                print(_line(number, len(runs), run, error, time.monotonic() - started, done, len(pending)), flush=True)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return failed
+
+
+def _line(number, total, run, error, seconds, done, pending):
+    text = f"[{number}/{total}] {run.name}: {f'failed: {error}' if error else 'done'}; {seconds / 60:.1f} min so far"
+    if 0 < done < pending:
+        text += f", about {seconds / done * (pending - done) / 60:.0f} min to go"
+    return text
+
+
+def _train(run: PlannedRun, jobs: int) -> Optional[str]:
+    """Returns what went wrong, or None."""
+    if jobs == 1:
+        print(f"{run.name}: {printable(run.command)}", flush=True)
+        return None if subprocess.run(run.command, check=False).returncode == 0 else "its message is above"
+    os.makedirs(run.folder, exist_ok=True)
+    path = os.path.join(run.folder, LOG)
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    with open(path, "w", encoding="utf-8") as log:
+        status = subprocess.run(
+            run.command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads)},
+        ).returncode
+    if status == 0:
+        return None
+    with open(path, encoding="utf-8") as log:
+        lines = [line for line in log.read().splitlines() if line.strip()]
+    # What a command says of wrong input is one line with "error"; else the end of a traceback.
+    last = next((line for line in reversed(lines) if ": error: " in line), lines[-1] if lines else f"status {status}")
+    return f"{last} ({path})"
+
+
+def printable(command: Sequence[str]) -> str:
+    """Returns a command as it can be typed."""
+    return shlex.join(["python", *command[1:]])

@@ -1,0 +1,111 @@
+"""Trials of models with the settings that a data set's search.json lists, tabled by what the validation items say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from katrec.common import files
+from katrec.common.command_line import UserError
+from katrec.experiments.running import PlannedRun, common_flags
+from katrec.models import registry
+from katrec.training import run_directory
+
+METRIC = "NDCG@10"
+SEED = "1"
+ALL = "all"
+
+
+def read_space(path: str, models: Sequence[str]) -> dict[str, Any]:
+    """Returns the content of a search.json.
+
+    Args:
+      path: the file.
+      models: the models that are to be tuned; none for all that it lists.
+
+    Raises:
+      UserError: a model of `models` is missing, or has another number of trials.
+    """
+    space = files.read_json(path)
+    chosen = models or [name for name in registry.MODELS if name in space]
+    counts = {model: len(space.get(model, {}).get("trials", [])) for model in chosen}
+    if not counts or 0 in counts.values() or len(set(counts.values())) > 1:
+        raise UserError(
+            f"{path}: every model needs the same number of trials, there are "
+            + (", ".join(f"{count} of {model}" for model, count in counts.items()) or "none")
+        )
+    return {ALL: space.get(ALL, {}), **{model: space[model] for model in chosen}}
+
+
+def planned(space: dict[str, Any], dataset: str, datasets_dir: str, runs_dir: str) -> dict[PlannedRun, dict[str, Any]]:
+    """Returns {run: {"model": …, "trial": number, "flags": its own}} of all trials.
+
+    Trial by trial, so that a search that is stopped has as many of each model.
+    """
+    models = [name for name in space if name != ALL]
+    runs = {}
+    for number in range(len(space[models[0]]["trials"])):
+        for model in models:
+            own = space[model]["trials"][number]
+            chosen = {**space[ALL], **space[model].get("flags", {}), **own}
+            arguments = (
+                *common_flags(dataset, model, SEED, datasets_dir, runs_dir),
+                *(f"--{flag}={value}" for flag, value in chosen.items()),
+            )
+            name = f"{model}-trial{number}"
+            run = PlannedRun(name, os.path.join(runs_dir, dataset, "search", name), arguments)
+            runs[run] = {"model": model, "trial": number, "flags": own}
+    return runs
+
+
+def outcome(folder: str) -> dict[str, Any]:
+    """Returns what a finished run reached on the validation items, what it took, and where it was made.
+
+    Raises:
+      UserError: it has not ended.
+    """
+    result = run_directory.read_result(folder)
+    if result is None:
+        raise UserError(f"{folder}: the run has not ended")
+    made: dict[str, Any] = {name: result[name] for name in ("katrec", "commit", "machine", "date") if name in result}
+    return {
+        "valid": result["valid"]["sampled"][METRIC],
+        "steps": result["step"],
+        "seconds": result["seconds"],
+        **made,
+    }
+
+
+def write(folder: str, dataset: str, rows: Sequence[dict[str, Any]]) -> str:
+    """Adds trials to trials.json, instead of earlier ones of the same number; returns the path of the new trials.md."""
+    log = os.path.join(folder, "trials.json")
+    earlier = files.read_json(log) if os.path.exists(log) else []
+    merged = {(row["model"], row["trial"]): row for row in [*earlier, *rows]}
+    ordered = [merged[key] for key in sorted(merged)]
+    files.write_json(log, ordered)
+    table = os.path.join(folder, "trials.md")
+    with files.replacing(table) as file:
+        file.write(markdown(dataset, ordered))
+    return table
+
+
+def markdown(dataset: str, rows: Sequence[dict[str, Any]]) -> str:
+    """Returns the trials as Markdown, each model's best first."""
+    lines = [
+        f"# Trials on {dataset}",
+        "",
+        f"Sampled ranking of the validation items, {METRIC} of the best weights; seed {SEED}. Flags that a row does "
+        f"not name are those of datasets/{dataset}/search.json. From `python -m katrec.search --dataset={dataset}`; "
+        "machine and date of each trial are in trials.json.",
+        "",
+        "| model | trial | flags | steps | seconds | valid |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in sorted(rows, key=lambda row: (row["model"], -row["valid"])):
+        chosen = " ".join(f"--{name}={value}" for name, value in row["flags"].items()) or "none of its own"
+        lines.append(
+            f"| {registry.MODELS[row['model']].title} | {row['trial']} | {chosen} | {row['steps']} | "
+            f"{row['seconds']:.0f} | {row['valid']:.4f} |"
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,58 @@
+"""KATRec's variants: the paper's Table 3, and the other answers to what the paper leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from katrec.settings import Settings
+
+PAPER, OPEN, OTHER = "paper", "open", "other"
+
+
+class Variant(NamedTuple):
+    """A variant of KATRec.
+
+    Attributes:
+      title: its name in tables.
+      group: "paper" (Table 3), "open" (what the paper leaves open) or "other".
+      changes: function from settings to those that the variant changes, {name: value}.
+    """
+
+    title: str
+    group: str
+    changes: Callable[[Settings], dict[str, Any]]
+
+
+def _with(**values: Any) -> Callable[[Settings], dict[str, Any]]:
+    return lambda settings: values
+
+
+def _first_layer(settings: Settings) -> dict[str, Any]:
+    return {"propagation_dims": settings.propagation_dims[:1]}
+
+
+# `--ablation=NAME` is short for the variant's settings.
+ABLATIONS = {
+    "no_attention": Variant("NoAttention", PAPER, _with(attention="uniform")),
+    "level1": Variant("Level-1", PAPER, _first_layer),
+    "connection": Variant("Connection", PAPER, _with(transformer_inputs="own")),
+    "no_pretrain": Variant("NoPretrain", PAPER, _with(pretrained_embeddings=False)),
+    "concat": Variant("Concat", PAPER, _with(fusion=False)),
+    "user_modeling": Variant("explicit users", OTHER, _with(user_modeling=True)),
+    "no_user_modeling": Variant("no explicit users", OTHER, _with(user_modeling=False)),
+    "no_position": Variant("without positions", OTHER, _with(positional_embedding="none")),
+    "own_table": Variant("V* of its own", OPEN, _with(item_table="own")),
+    "leaky_relu": Variant("σ = Leaky ReLU", OPEN, _with(fusion_activation="leaky_relu")),
+    "no_l2_norm": Variant("no L2 norm", OPEN, _with(l2_normalize=False)),
+    "differentiable": Variant("differentiable attention", OPEN, _with(attention="differentiable")),
+    "sinusoidal": Variant("sinusoidal positions", OPEN, _with(positional_embedding="sinusoidal")),
+    "no_head_norm": Variant("no head norm", OPEN, _with(head_layer_norm=False)),
+    "relation_dim_64": Variant("k = 64", OPEN, _with(relation_dim=64)),
+    "no_last_item": Variant("no last-item samples", OPEN, _with(last_item_share=0.0)),
+}
+
+
+def of_group(group: str) -> tuple[str, ...]:
+    """Returns the names of a group's variants."""
+    return tuple(name for name, variant in ABLATIONS.items() if variant.group == group)

@@ -1,0 +1,60 @@
+"""`Settings` as absl flags: one flag a field."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from absl import flags
+
+from katrec.common.command_line import FlagError, UserError
+from katrec.models import registry
+from katrec.settings import FIELDS, Settings
+
+
+def define(flag_values: flags.FlagValues) -> None:
+    """Defines a flag for each of the settings.
+
+    Args:
+      flag_values: the command's flags.
+    """
+    for field in FIELDS.values():
+        _define(field, flag_values)
+
+
+def _define(field: dataclasses.Field, flag_values: flags.FlagValues) -> None:
+    default: Any = field.default
+    meta = field.metadata
+    choices = list(registry.MODELS) if field.name == "model" else meta["choices"]
+    common: dict[str, Any] = {"name": field.name, "help": meta["help"], "flag_values": flag_values}
+    if isinstance(default, tuple):
+        flags.DEFINE_list(default=[str(one) for one in default], **common)
+    elif isinstance(default, bool):
+        flags.DEFINE_boolean(default=default, **common)
+    elif isinstance(default, int):
+        flags.DEFINE_integer(default=default, lower_bound=meta["low"], upper_bound=meta["high"], **common)
+    elif isinstance(default, float):
+        flags.DEFINE_float(default=default, lower_bound=meta["low"], upper_bound=meta["high"], **common)
+    else:
+        flags.DEFINE_enum(default=default, enum_values=choices, **common)
+
+
+def read(flag_values: flags.FlagValues) -> Settings:
+    """Returns the settings that the parsed flags hold.
+
+    Raises:
+      FlagError: a value, or a combination of values, makes no model.
+    """
+    values: dict[str, Any] = {name: flag_values[name].value for name in FIELDS}
+    for name, field in FIELDS.items():
+        if isinstance(field.default, tuple):
+            try:
+                values[name] = [int(one) for one in values[name]]
+            except ValueError:
+                raise FlagError(f"--{name}={','.join(values[name])}: integers separated by commas") from None
+    try:
+        settings = Settings(**values)
+        registry.check(settings)
+        return settings
+    except UserError as error:
+        raise FlagError(f"--{error}") from None

@@ -1,0 +1,67 @@
+"""The table of models. A new one is a file beside this one and an entry here; flags, tables and figures follow."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple, Optional
+
+from katrec.common.command_line import UserError
+from katrec.settings import Settings
+
+
+class ModelEntry(NamedTuple):
+    """What the project knows of a model before TensorFlow is imported.
+
+    Attributes:
+      title: its name in tables and figures.
+      path: "module:Class"; the class is called with the settings, a `Dataset` and a precision policy.
+      attention_dim: of the settings, the size q that `num_heads` must divide; None for a model without heads.
+      pretrained_with: name of the model whose item and user vectors it begins with, or None.
+    """
+
+    title: str
+    path: str
+    attention_dim: Optional[Callable[[Settings], int]] = None
+    pretrained_with: Optional[str] = None
+
+
+def _hidden_dim(settings: Settings) -> int:
+    return settings.hidden_dim
+
+
+def _node_dim(settings: Settings) -> int:
+    return settings.node_dim
+
+
+# In the order of the tables' columns.
+MODELS = {
+    "bprmf": ModelEntry("BPR-MF", "katrec.models.bprmf:BPRMF"),
+    "gru4rec": ModelEntry("GRU4Rec", "katrec.models.gru4rec:GRU4Rec"),
+    "gru4rec++": ModelEntry("GRU4Rec++", "katrec.models.gru4rec:GRU4RecPlusPlus"),
+    "sasrec": ModelEntry("SASRec", "katrec.models.sasrec:SASRec", _hidden_dim),
+    "bert4rec": ModelEntry("BERT4Rec", "katrec.models.bert4rec:BERT4Rec", _hidden_dim),
+    "katrec": ModelEntry("KATRec", "katrec.models.katrec:KATRec", _node_dim, pretrained_with="bprmf"),
+}
+
+
+def check(settings: Settings) -> None:
+    """Checks what the settings' ranges cannot say: the model exists, and its heads fit.
+
+    Raises:
+      UserError: they make no model.
+    """
+    if settings.model not in MODELS:
+        raise UserError(f"model={settings.model}: choose from {', '.join(MODELS)}")
+    attention_dim = MODELS[settings.model].attention_dim
+    if attention_dim and attention_dim(settings) % settings.num_heads:
+        raise UserError(
+            f"num_heads={settings.num_heads} does not divide the hidden size {attention_dim(settings)} of "
+            f"{settings.model}"
+        )
+
+
+def model_class(name: str) -> Any:
+    """Returns the class of a model; TensorFlow is imported with it."""
+    module, class_name = MODELS[name].path.split(":")
+    return getattr(importlib.import_module(module), class_name)
