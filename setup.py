@@ -9,16 +9,49 @@ HERE = Path(__file__).parent
 # TensorFlow Addons ended with TensorFlow 2.15; newer Pythons take Keras 2 and its AdamW from tf-keras.
 ADDONS = 'python_version < "3.12"'
 KERAS = 'python_version >= "3.12"'
+COMMANDS = {
+    "katrec-preprocess": "preprocess.__main__",
+    "katrec-train": "katrec.train",
+    "katrec-evaluate": "katrec.evaluate",
+    "katrec-export": "katrec.export",
+    "katrec-recommend": "katrec.recommend",
+    "katrec-search": "katrec.search",
+    "katrec-experiments": "katrec.experiments.__main__",
+}
 
 setup(
     name="katrec",
-    version=re.search(r'__version__ = "(.+)"', (HERE / "katrec/__init__.py").read_text()).group(1),
+    version=re.search(r'__version__ = "(.+)"', (HERE / "katrec/__init__.py").read_text(encoding="utf-8")).group(1),
     description="KATRec: knowledge-aware attentive sequential recommendation in TensorFlow 2",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="KATRec maintainers",
     license="Apache-2.0",
+    keywords="recommender-systems sequential-recommendation knowledge-graph transformer tensorflow keras",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Intended Audience :: Developers",
+        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.9",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.9",
-    packages=find_packages(include=["katrec", "katrec.*", "katrec.common", "preprocess", "preprocess.*"]),
+    packages=[*find_packages(include=["katrec", "katrec.*", "preprocess", "preprocess.*"]), "katrec.datasets"],
+    # The data sets' flags and trials, so that katrec-experiments works outside the source tree.
+    package_dir={"katrec.datasets": "datasets"},
+    package_data={
+        "katrec": ["py.typed"],
+        "katrec.datasets": ["*/*.txt", "*/search.json"],
+        "preprocess": ["py.typed"],
+    },
     install_requires=[
         f"tensorflow==2.15.1; {ADDONS}",
         f"tensorflow-addons==0.23.0; {ADDONS}",
@@ -33,20 +66,20 @@ setup(
         "matplotlib",
     ],
     extras_require={
-        "test": ["pytest", "pytest-xdist", "hypothesis", "ruff", "psutil"],
+        "test": [
+            "hypothesis",
+            "mkdocs",
+            "mkdocstrings[python]",
+            "mypy",
+            "psutil",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+        ],
+        "docs": ["mkdocs", "mkdocstrings[python]"],
         "bench": ["psutil", "packaging"],
         # For an environment of its own: benchmarks/peers.py makes it.
         "bench-peers": ["torch==2.13.0", "rectools[torch]==0.19.0"],
     },
-    entry_points={
-        "console_scripts": [
-            "katrec-preprocess = katrec.common.console:preprocess",
-            "katrec-train = katrec.common.console:train",
-            "katrec-evaluate = katrec.common.console:evaluate",
-            "katrec-export = katrec.common.console:export",
-            "katrec-recommend = katrec.common.console:recommend",
-            "katrec-search = katrec.common.console:search",
-            "katrec-experiments = katrec.common.console:experiments",
-        ]
-    },
+    entry_points={"console_scripts": [f"{name} = {module}:command" for name, module in COMMANDS.items()]},
 )

@@ -14,13 +14,13 @@ def cloze_step_bound(model, batch_size, length, num_masked, matrices=None):
     """Returns a dict of what is needed and its `Seconds`.
 
     Args:
-      model: a `ClozeRecommender`.
+      model: KATRec or BERT4Rec.
       batch_size, length: of the sequences.
       num_masked: masked positions in the batch.
       matrices: KATRec's `graph_matrices()`.
     """
     q, kind = model.special_tokens.shape[1], tf.dtypes.as_dtype(model.precision)
-    tokens, layers, heads = batch_size * length, len(model.transformer), model.transformer[0].num_heads
+    tokens, layers, heads = batch_size * length, model.transformer.num_layers, model.transformer.layers[0].num_heads
     parts = {}
     if matrices is not None:
         parts.update(graph_bound(model, matrices))
@@ -47,7 +47,7 @@ def query_bound(model, users, positions):
     last = ((q, q), *layer[1:], (q, q))
     whole = total([product_seconds(kind, positions, *width) for width in layer])
     return {
-        "layers on all positions": scaled([whole], len(model.transformer) - 1),
+        "layers on all positions": scaled([whole], model.transformer.num_layers - 1),
         "last layer's keys and values": product_seconds(kind, positions, q, 2 * q),
         "last positions": total([product_seconds(kind, users, *width) for width in last]),
     }
@@ -55,9 +55,9 @@ def query_bound(model, users, positions):
 
 def graph_bound(model, matrices):
     """Returns the sparse products, forward and backward, and the aggregators' products, of all propagation layers."""
-    sparse, dense, width = [], [], model.nodes.shape[1]
+    sparse, dense, width = [], [], model.encoder.nodes.shape[1]
     for matrix, aggregator in zip(matrices, model.encoder.aggregators):
-        sizes = model.nodes.shape[0], matrix.num_rows
+        sizes = model.encoder.nodes.shape[0], matrix.num_rows
         for one, rows in ((matrix.matrix, sizes[0]), (matrix.transposed, sizes[1])):
             sparse.append(sparse_product(one, rows, width))
         dense.append(product(tf.float32, matrix.num_rows, width, aggregator.output_dim, 2))

@@ -8,26 +8,26 @@ from absl import flags
 
 from benchmarks.bound import product_seconds, query_bound, random, scaled
 from benchmarks.measure import report, resident_mib, seconds, total, traced_seconds
-from benchmarks.synthetic import like
-from katrec import settings
-from katrec.common.command_line import run
+from benchmarks.synthetic import define, like
+from katrec import flags as settings_flags
+from katrec.common import command_line
 from katrec.evaluation.ranking import BATCH_USERS, Evaluator
 from katrec.models.build import build
 
-FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(settings)
+FLAGS = flags.FlagValues()
+define(FLAGS)
+settings_flags.define(FLAGS)
 REPEATS = 3
 
 
 def main():
-    FLAGS.set_default("output_dir", "none")
-    config = settings.from_flags()
+    settings = settings_flags.read(FLAGS)
     dataset = like(FLAGS.dataset_like, FLAGS.scale)
-    model, _ = build(config, dataset)
+    model = build(settings, dataset)
     started = resident_mib()
-    evaluator = Evaluator(model, dataset, "test", config.num_negatives)
+    evaluator = Evaluator(model, dataset, "test", settings.num_negatives)
     rows = []
-    for name, full in ((f"sampled, 1 + {config.num_negatives} items", False), ("sampled and full", True)):
+    for name, full in ((f"sampled, 1 + {settings.num_negatives} items", False), ("sampled and full", True)):
         timing = seconds(lambda full=full: evaluator.ranks(full), REPEATS)
         parts = evaluation_bound(model, evaluator, full)
         bound = total(parts.values())
@@ -38,7 +38,7 @@ def main():
     rows += [(f"– {name}", timing, "") for name, timing in parts.items()]
     rows.append(("memory held more than before the evaluator", f"{resident_mib() - started:.0f} MiB", ""))
     report(
-        f"Evaluation, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {model.precision}: "
+        f"Evaluation, {settings.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {model.precision}: "
         f"{dataset.num_items:,} items",
         rows,
     )
@@ -61,4 +61,4 @@ def evaluation_bound(model, evaluator, full):
 
 
 if __name__ == "__main__":
-    run(main)
+    command_line.run(main, FLAGS)

@@ -12,31 +12,31 @@ import time
 import numpy as np
 import tensorflow as tf
 from absl import flags
-from katrec.models.cloze_recommender import ClozeRecommender
 
 from benchmarks.bound import product_seconds, query_bound, random
 from benchmarks.measure import report, seconds, total, traced_seconds
-from benchmarks.synthetic import like
-from katrec import settings
-from katrec.common import files
-from katrec.common.command_line import FlagError, run
+from benchmarks.synthetic import define, like
+from katrec import flags as settings_flags
+from katrec.common import command_line, files
+from katrec.common.command_line import FlagError
 from katrec.models.build import build
+from katrec.models.cloze_model import ClozeModel
 from katrec.serving import saved_model
 from katrec.serving.served import Served
 
-FLAGS = flags.FLAGS
-flags.DEFINE_integer("requests", 1000, "Requests of one user each.", 10)
-flags.adopt_module_key_flags(settings)
+FLAGS = flags.FlagValues()
+flags.DEFINE_integer("requests", 1000, "Requests of one user each.", 10, flag_values=FLAGS)
+define(FLAGS)
+settings_flags.define(FLAGS)
 BATCH, TOP = 512, 10
 
 
 def main():
-    FLAGS.set_default("output_dir", "none")
-    config = settings.from_flags()
+    settings = settings_flags.read(FLAGS)
     dataset = like(FLAGS.dataset_like, FLAGS.scale)
-    model, _ = build(config, dataset)
-    if not isinstance(model, ClozeRecommender):
-        raise FlagError(f"--model={config.model}: the bound is that of katrec and bert4rec")
+    model = build(settings, dataset)
+    if not isinstance(model, ClozeModel):
+        raise FlagError(f"--model={settings.model}: the bound is that of katrec and bert4rec")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model")
         size = _export(model, dataset, path)
@@ -81,7 +81,7 @@ def main():
         ("SavedModel", f"{size / 2**20:.1f} MiB", ""),
     ]
     report(
-        f"SavedModel, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {model.precision}: "
+        f"SavedModel, {settings.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {model.precision}: "
         f"top {TOP} of {dataset.num_items:,} items",
         rows,
     )
@@ -112,4 +112,4 @@ def inference_bound(model, users, positions):
 
 
 if __name__ == "__main__":
-    run(main)
+    command_line.run(main, FLAGS)

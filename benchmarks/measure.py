@@ -1,6 +1,5 @@
 """Timing, peak memory, and the table that a benchmark prints."""
 
-import datetime
 import resource
 import shlex
 import sys
@@ -10,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 import tensorflow as tf
-from katrec.reporting.machine import machine
+
+from katrec.common import provenance
 
 WARM_UP = 2
 
@@ -86,6 +86,6 @@ def report(title, rows, columns=("what", "milliseconds: median (range)", "times 
         print(f"| {' | '.join(map(str, row))} |")
     module = sys.modules["__main__"].__spec__.name
     print(
-        f"\n`python -m {module} {shlex.join(sys.argv[1:])}`; {machine()}; {datetime.date.today().isoformat()}; "
-        f"peak memory {peak_mib():.0f} MiB"
+        f"\n`python -m {module} {shlex.join(sys.argv[1:])}`; {provenance.machine()}; {provenance.today()}; commit "
+        f"{provenance.version()['commit']}; peak memory {peak_mib():.0f} MiB"
     )

@@ -8,6 +8,7 @@ share, dropout, softmax loss, learning rate, threads; both models score the vali
 items outside the history. RecTools gets an environment of its own, .venv-peers, made from the extra `bench-peers`.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -22,39 +23,49 @@ from absl import flags
 from packaging.requirements import Requirement
 
 from benchmarks.measure import report
-from benchmarks.synthetic import like
-from katrec import settings
-from katrec.common.command_line import FlagError, UserError, run
+from benchmarks.synthetic import define, like
+from katrec import flags as settings_flags
+from katrec.common import command_line
+from katrec.common.command_line import FlagError, UserError
 from katrec.data.dataset import load
 from katrec.evaluation.ranking import Evaluator
 from katrec.models.build import build
 from katrec.training.batches import Batches
 from katrec.training.step import TrainSteps
 
-FLAGS = flags.FLAGS
-flags.DEFINE_integer("epochs", 20, "Passes over the training histories.", 1)
-flags.DEFINE_list("precisions", ["float32", "bfloat16"], "Products' types; both programs are timed with each.")
-flags.adopt_module_key_flags(settings)
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("dataset", "ml-100k", "A prepared data set.", flag_values=FLAGS)
+flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets.", flag_values=FLAGS)
+flags.DEFINE_integer("epochs", 20, "Passes over the training histories.", 1, flag_values=FLAGS)
+flags.DEFINE_list(
+    "precisions", ["float32", "bfloat16"], "Products' types; both programs are timed with each.", flag_values=FLAGS
+)
+define(FLAGS)
+settings_flags.define(FLAGS)
 ENVIRONMENT, WORKER = ".venv-peers", os.path.join("benchmarks", "rectools_worker.py")
 RECTOOLS_PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
 
 def main():
-    for name, value in (("output_dir", "none"), ("batch_size", 128), ("last_item_share", 0.0), ("warmup_steps", 0)):
+    for name, value in (("batch_size", 128), ("last_item_share", 0.0), ("warmup_steps", 0), ("model", "bert4rec")):
         FLAGS.set_default(name, value)
-    FLAGS.model = "bert4rec"
+    if FLAGS.model != "bert4rec":
+        raise FlagError("--model: RecTools' BERT4Rec is compared with bert4rec alone")
     if unknown := set(FLAGS.precisions) - set(RECTOOLS_PRECISION):
         raise FlagError(f"--precisions: {', '.join(sorted(unknown))}: choose from {', '.join(RECTOOLS_PRECISION)}")
-    config = settings.from_flags()
+    settings = settings_flags.read(FLAGS)
     synthetic = FLAGS["dataset_like"].present
-    whole = like(FLAGS.dataset_like, FLAGS.scale) if synthetic else load(config.datasets_dir, config.dataset)
-    dataset = with_last_items(whole, config.max_sequence_length)
+    whole = like(FLAGS.dataset_like, FLAGS.scale) if synthetic else load(FLAGS.datasets_dir, FLAGS.dataset)
+    dataset = with_last_items(whole, settings.max_sequence_length)
     sequences = int((np.diff(dataset.offsets) >= 2).sum())
     python = peers_python()
     rows = []
     for precision in FLAGS.precisions:
-        config.mixed_precision = precision != "float32"
-        figures = {"RecTools": rectools(python, dataset, config, precision), "katrec": katrec(dataset, config)}
+        settings = dataclasses.replace(settings, mixed_precision=precision != "float32")
+        figures = {
+            "RecTools": rectools(python, dataset, settings, precision, FLAGS.epochs),
+            "katrec": katrec(dataset, settings, FLAGS.epochs),
+        }
         speeds = {name: sequences * FLAGS.epochs / figure["seconds"] for name, figure in figures.items()}
         rows += [
             (
@@ -67,9 +78,9 @@ def main():
             for name, figure in figures.items()
         ]
     report(
-        f"BERT4Rec on {dataset.name}: {sequences:,} sequences, {FLAGS.epochs} epochs, q = {config.hidden_dim}, "
-        f"{config.num_layers} layers, {config.num_heads} heads, T = {config.max_sequence_length}, batch "
-        f"{config.batch_size}, seed {config.seed}",
+        f"BERT4Rec on {dataset.name}: {sequences:,} sequences, {FLAGS.epochs} epochs, q = {settings.hidden_dim}, "
+        f"{settings.num_layers} layers, {settings.num_heads} heads, T = {settings.max_sequence_length}, batch "
+        f"{settings.batch_size}, seed {settings.seed}",
         rows,
         ("program", "seconds", "sequences a second", "times RecTools'", "validation NDCG@10, all items"),
     )
@@ -82,25 +93,25 @@ def with_last_items(dataset, count):
     return dataset._replace(offsets=np.concatenate([[0], np.cumsum(lengths)]), items=np.concatenate(items))
 
 
-def katrec(dataset, config):
+def katrec(dataset, settings, epochs):
     """Trains with this project; returns seconds, tracing included as RecTools' set-up is, and NDCG@10."""
     tf.keras.backend.clear_session()
-    model, graph = build(config, dataset)
-    batches = Batches(dataset, graph, model, config)
-    config.train_steps = FLAGS.epochs * batches.per_epoch
-    steps = TrainSteps(model, config, tf.distribute.get_strategy())
+    model = build(settings, dataset)
+    batches = Batches(dataset, model, settings)
+    settings = dataclasses.replace(settings, train_steps=epochs * batches.per_epoch)
+    steps = TrainSteps(model, settings, tf.distribute.get_strategy())
     started = time.monotonic()
     iterator = batches.from_step(0)
-    steps(iterator, 0, config.train_steps)
+    steps(iterator, 0, settings.train_steps)
     steps.take_losses()
     seconds = time.monotonic() - started
     return {
         "seconds": seconds,
-        "NDCG@10": Evaluator(model, dataset, "valid", config.num_negatives).evaluate()["full"]["NDCG@10"],
+        "NDCG@10": Evaluator(model, dataset, "valid", settings.num_negatives).evaluate()["full"]["NDCG@10"],
     }
 
 
-def rectools(python, dataset, config, precision):
+def rectools(python, dataset, settings, precision, epochs):
     """Trains with RecTools in its own environment; returns seconds and NDCG@10."""
     with tempfile.TemporaryDirectory() as folder:
         data, output, path = (os.path.join(folder, name) for name in ("data.npz", "output.json", "specification.json"))
@@ -108,18 +119,18 @@ def rectools(python, dataset, config, precision):
         specification = {
             "data": data,
             "output": output,
-            "epochs": FLAGS.epochs,
+            "epochs": epochs,
             "precision": RECTOOLS_PRECISION[precision],
             "threads": os.cpu_count(),
-            "seed": config.seed,
-            "layers": config.num_layers,
-            "heads": config.num_heads,
-            "hidden_dim": config.hidden_dim,
-            "max_sequence_length": config.max_sequence_length,
-            "dropout": config.hidden_dropout,
-            "mask_share": config.mask_share,
-            "learning_rate": config.learning_rate,
-            "batch_size": config.batch_size,
+            "seed": settings.seed,
+            "layers": settings.num_layers,
+            "heads": settings.num_heads,
+            "hidden_dim": settings.hidden_dim,
+            "max_sequence_length": settings.max_sequence_length,
+            "dropout": settings.hidden_dropout,
+            "mask_share": settings.mask_share,
+            "learning_rate": settings.learning_rate,
+            "batch_size": settings.batch_size,
         }
         with open(path, "w", encoding="utf-8") as file:
             json.dump(specification, file)
@@ -151,4 +162,4 @@ def peers_python():
 
 
 if __name__ == "__main__":
-    run(main)
+    command_line.run(main, FLAGS)

@@ -11,13 +11,14 @@ import pandas as pd
 from absl import flags
 
 from benchmarks.measure import report, seconds
-from benchmarks.synthetic import like
-from katrec.common.command_line import run
+from benchmarks.synthetic import define, like
+from katrec.common import command_line
 from preprocess.pipeline import Settings, prepare
 from preprocess.tables import read_atomic
 from preprocess.writer import write
 
-FLAGS = flags.FLAGS
+FLAGS = flags.FlagValues()
+define(FLAGS)
 NAME, REPEATS = "like", 3
 
 
@@ -76,4 +77,4 @@ def _ids(prefix, numbers):
 
 
 if __name__ == "__main__":
-    run(main)
+    command_line.run(main, FLAGS)

@@ -8,19 +8,20 @@ from absl import flags
 
 from benchmarks.bound import product_seconds, random, scaled, sparse_product
 from benchmarks.measure import block_seconds, report, seconds, total, traced_seconds
-from benchmarks.synthetic import like
-from katrec import settings
-from katrec.common.command_line import run
+from benchmarks.synthetic import define, like
+from katrec import flags as settings_flags
+from katrec.common import command_line
 from katrec.models.build import build
 
-FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(settings)
+FLAGS = flags.FlagValues()
+define(FLAGS)
+settings_flags.define(FLAGS)
 
 
 def main():
-    FLAGS.set_default("output_dir", "none")
-    config = settings.from_flags()
-    model, graph = build(config, like(FLAGS.dataset_like, FLAGS.scale))
+    settings = settings_flags.read(FLAGS)
+    model = build(settings, like(FLAGS.dataset_like, FLAGS.scale))
+    graph = model.graph
     rows = [*_propagation(model), *_refresh(model), *_differentiable(model)]
     report(
         f"Graph like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {graph.num_nodes:,} nodes, "
@@ -31,10 +32,10 @@ def main():
 
 def _propagation(model):
     """e_N of all nodes and its gradient, of one layer as wide as the nodes."""
-    nodes = tf.convert_to_tensor(model.nodes)
+    nodes = tf.convert_to_tensor(model.encoder.nodes)
 
     def forward(attention):
-        return model.networks.propagate(attention, nodes)
+        return model.encoder.networks.propagate(attention, nodes)
 
     def forward_and_backward(attention):
         with tf.GradientTape() as tape:
@@ -43,7 +44,7 @@ def _propagation(model):
         return tape.gradient(ego, nodes, output_gradients=nodes)
 
     def build_matrices():
-        return model.networks.matrix(model.attention_weights)
+        return model.encoder.networks.matrix(model.attention_weights)
 
     attention = build_matrices()
     products = [sparse_product(matrix, *nodes.shape) for matrix in (attention.matrix, attention.transposed)]
@@ -73,9 +74,9 @@ def refresh_bound(model):
     Each distinct (node, relation) is projected once, each edge reads two vectors of k and multiplies them, and the
     softmax passes over the edges' logits: maximum, exponential, sum, quotient.
     """
-    edges, networks = model.networks.by_relation, model.networks
+    edges, networks = model.encoder.networks.by_relation, model.encoder.networks
     heads, tails = (sum(int(edges.nodes(group)[side].shape[0]) for group in range(edges.count)) for side in (0, 1))
-    d, k = model.transr.projection.shape[1:]
+    d, k = model.encoder.transr.projection.shape[1:]
     # The whole blocks of the relation with most edges stand for all.
     largest = max(range(edges.count), key=lambda group: int(edges.positions(group)[0].shape[0]))
     block = min(networks.block_edges, int(edges.positions(largest)[0].shape[0]))
@@ -111,16 +112,16 @@ def refresh_bound(model):
 
 def _differentiable(model):
     """π′ and its gradient to nodes and relations, as each step computes it with --attention=differentiable."""
-    variables = [model.nodes, *model.transr.trainable_variables]
+    variables = [model.encoder.nodes, *model.encoder.transr.trainable_variables]
 
     @tf.function
     def gradients():
         with tf.GradientTape() as tape:
-            weights = model.attention(model.nodes, model.networks, model.transr)
+            weights = model.encoder.current_attention()
         return tape.gradient(weights, variables, output_gradients=weights)
 
     return [("attention with its gradient (--attention=differentiable)", seconds(gradients, repeats=3), "")]
 
 
 if __name__ == "__main__":
-    run(main)
+    command_line.run(main, FLAGS)

@@ -12,12 +12,15 @@ import time
 from absl import flags
 
 from benchmarks.measure import report
-from katrec.common.command_line import FlagError, UserError, run
+from katrec.common import command_line
+from katrec.common.command_line import FlagError, UserError
 from preprocess.synthetic import SIZES
 
-FLAGS = flags.FLAGS
-flags.DEFINE_enum("like", "amazon-book", list(SIZES), "The data set whose formats and sizes are taken.")
-flags.DEFINE_list("scales", ["0.1", "0.3", "1"], "Factors of its sizes.")
+FLAGS = flags.FlagValues()
+flags.DEFINE_enum(
+    "like", "amazon-book", list(SIZES), "The data set whose formats and sizes are taken.", flag_values=FLAGS
+)
+flags.DEFINE_list("scales", ["0.1", "0.3", "1"], "Factors of its sizes.", flag_values=FLAGS)
 
 
 def main():
@@ -65,4 +68,4 @@ def _command(module, *arguments):
 
 
 if __name__ == "__main__":
-    run(main)
+    command_line.run(main, FLAGS)

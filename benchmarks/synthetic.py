@@ -8,8 +8,6 @@ from absl import flags
 from katrec.common.paper import TABLE_1
 from katrec.data.dataset import Dataset
 
-FLAGS = flags.FLAGS
-
 
 class Size(NamedTuple):
     """Table 1's counts; `entities` includes the items."""
@@ -30,8 +28,16 @@ SIZES = {
     "beauty": Size(22363, 12101, 12738, 198502, 45032, 1),
     "ml-100k": Size(943, 1152, 2586, 97953, 37242, 23),
 }
-flags.DEFINE_enum("dataset_like", "amazon-book", sorted(SIZES), "The data set whose sizes are taken.")
-flags.DEFINE_float("scale", 1.0, "Factor of all sizes but the number of relations.", 1e-3, 100)
+
+
+def define(flag_values):
+    """Defines the flags that choose a data set."""
+    flags.DEFINE_enum(
+        "dataset_like", "amazon-book", sorted(SIZES), "The data set whose sizes are taken.", flag_values=flag_values
+    )
+    flags.DEFINE_float(
+        "scale", 1.0, "Factor of all sizes but the number of relations.", 1e-3, 100, flag_values=flag_values
+    )
 
 
 def like(name, scale, seed=0):

@@ -14,28 +14,28 @@ from absl import flags
 
 from benchmarks.bound import cloze_step_bound
 from benchmarks.measure import report, resident_mib, seconds, total
-from benchmarks.synthetic import like
-from katrec import settings
-from katrec.common.command_line import run
+from benchmarks.synthetic import define, like
+from katrec import flags as settings_flags
+from katrec.common import command_line
 from katrec.models.build import build
 from katrec.training.batches import Batches
 from katrec.training.step import TrainSteps
 from katrec.training.trainer import TRACED_STEPS
 
-FLAGS = flags.FLAGS
-flags.DEFINE_integer("steps", 0, "Further steps, for the memory.", 0)
-flags.adopt_module_key_flags(settings)
+FLAGS = flags.FlagValues()
+flags.DEFINE_integer("steps", 0, "Further steps, for the memory.", 0, flag_values=FLAGS)
+define(FLAGS)
+settings_flags.define(FLAGS)
 
 
 def main():
-    FLAGS.set_default("output_dir", "none")
-    config = settings.from_flags()
+    settings = settings_flags.read(FLAGS)
     dataset = like(FLAGS.dataset_like, FLAGS.scale)
-    model, graph = build(config, dataset)
-    pipeline = Batches(dataset, graph, model, config)
-    steps = TrainSteps(model, config, tf.distribute.get_strategy())
-    length = config.max_sequence_length
-    sequences = np.random.default_rng(1).integers(dataset.num_items, size=(config.batch_size, length), dtype=np.int32)
+    model = build(settings, dataset)
+    pipeline = Batches(dataset, model, settings)
+    steps = TrainSteps(model, settings, tf.distribute.get_strategy())
+    length = settings.max_sequence_length
+    sequences = np.random.default_rng(1).integers(dataset.num_items, size=(settings.batch_size, length), dtype=np.int32)
     _, users, negatives, triplets = next(pipeline.from_step(0))
     fixed = sequences, tf.zeros_like(users), negatives, triplets
     batches = iter(tf.data.Dataset.from_tensors(fixed).repeat())
@@ -45,8 +45,8 @@ def main():
         steps.loss_sums.numpy()
 
     step = seconds(train, per_call=TRACED_STEPS)
-    num_masked = max(1, round(config.mask_share * length)) * config.batch_size
-    parts = cloze_step_bound(model, config.batch_size, length, num_masked, model.graph_matrices())
+    num_masked = max(1, round(settings.mask_share * length)) * settings.batch_size
+    parts = cloze_step_bound(model, settings.batch_size, length, num_masked, model.graph_matrices())
     bound = total(parts.values())
     made = pipeline.from_step(0)
     waiting = seconds(lambda: [next(made) for _ in range(50)], per_call=50)
@@ -55,9 +55,10 @@ def main():
     rows.append(("a batch of the input pipeline, alone", waiting, f"{waiting.median / step.median:.2f} steps"))
     if FLAGS.steps:
         rows += _memory(train)
+    graph = model.graph
     edges = f", {len(graph.heads):,} edges" if graph else ""
     report(
-        f"Train step, {config.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {dataset.num_items:,} items"
+        f"Train step, {settings.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {dataset.num_items:,} items"
         f"{edges}, {num_masked:,} masked positions",
         rows,
     )
@@ -77,4 +78,4 @@ def _memory(train):
 
 
 if __name__ == "__main__":
-    run(main)
+    command_line.run(main, FLAGS)

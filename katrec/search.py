@@ -17,7 +17,7 @@ from absl import flags
 from katrec.common import command_line
 from katrec.common.command_line import FlagError, UserError
 from katrec.experiments import trials
-from katrec.experiments.running import run_all
+from katrec.experiments.running import run_all, settings_file
 from katrec.models import registry
 
 FLAGS = flags.FlagValues()
@@ -38,7 +38,10 @@ def main() -> None:
     unknown = [model for model in FLAGS.models if model not in registry.MODELS]
     if unknown:
         raise FlagError(f"--models={','.join(FLAGS.models)}: choose from {','.join(registry.MODELS)}")
-    space = trials.read_space(os.path.join(FLAGS.datasets_dir, FLAGS.dataset, "search.json"), FLAGS.models)
+    path = settings_file(FLAGS.datasets_dir, FLAGS.dataset, "search.json")
+    if path is None:
+        raise FlagError(f"--dataset={FLAGS.dataset}: there is no {FLAGS.datasets_dir}/{FLAGS.dataset}/search.json")
+    space = trials.read_space(path, FLAGS.models)
     planned = trials.planned(space, FLAGS.dataset, FLAGS.datasets_dir, FLAGS.runs_dir)
     failed = run_all(list(planned), FLAGS.jobs)
     rows = [{**row, **trials.outcome(run.folder)} for run, row in planned.items() if run not in failed]

@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional
 
 from katrec.common.command_line import FlagError, UserError
 from katrec.common.paper import TABLE_1
-from katrec.experiments.running import PlannedRun, common_flags, flagfiles
+from katrec.experiments.running import PlannedRun, common_flags, flagfiles, settings_file
 from katrec.experiments.variants import ABLATIONS, OPEN, PAPER, of_group
 from katrec.models import registry
 
@@ -56,8 +56,8 @@ class Plan(NamedTuple):
         if not set(self.ablation_seeds) <= set(self.seeds):
             raise FlagError(f"--ablation_seeds={','.join(self.ablation_seeds)}: must be among --seeds")
         for dataset in datasets:
-            path = os.path.join(self.datasets_dir, dataset, "flags.txt")
-            if not os.path.exists(path):
+            if settings_file(self.datasets_dir, dataset, "flags.txt") is None:
+                path = os.path.join(self.datasets_dir, dataset, "flags.txt")
                 raise FlagError(f"data set {dataset}: there is no {path} with its training flags")
 
     def runs(self, dataset: str) -> dict[tuple[str, str, str], PlannedRun]:

@@ -43,17 +43,28 @@ class PlannedRun(NamedTuple):
         return run_directory.read_result(self.folder) is not None
 
 
+def settings_file(datasets_dir: str, dataset: str, name: str) -> Optional[str]:
+    """Returns the path of a file of a data set's settings: the user's, or that which came with the package, or None."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    # In a wheel the flags are in katrec/datasets; a source tree has them beside katrec.
+    for folder in (datasets_dir, os.path.join(package, "datasets"), os.path.join(os.path.dirname(package), "datasets")):
+        path = os.path.join(folder, dataset, name)
+        if os.path.exists(path):
+            return path
+    return None
+
+
 def flagfiles(datasets_dir: str, dataset: str, model: str) -> tuple[str, ...]:
     """Returns the flags of a data set's settings: flags.txt, then MODEL.txt, where there is one, which overrides it.
 
     Raises:
       UserError: there is no flags.txt.
     """
-    folder = os.path.join(datasets_dir, dataset)
-    common, specific = os.path.join(folder, "flags.txt"), os.path.join(folder, f"{model}.txt")
-    if not os.path.exists(common):
-        raise UserError(f"{common}: not found; it holds the data set's training flags")
-    return (f"--flagfile={common}", *([f"--flagfile={specific}"] if os.path.exists(specific) else []))
+    common, specific = (settings_file(datasets_dir, dataset, name) for name in ("flags.txt", f"{model}.txt"))
+    if common is None:
+        path = os.path.join(datasets_dir, dataset, "flags.txt")
+        raise UserError(f"data set {dataset}: there is no {path} with its training flags")
+    return tuple(f"--flagfile={path}" for path in (common, specific) if path)
 
 
 def common_flags(dataset: str, model: str, seed: str, datasets_dir: str, runs_dir: str) -> tuple[str, ...]:

@@ -73,8 +73,6 @@ class TransformerLayer(tf.keras.layers.Layer):
         self.causal = causal
         self.hidden_dropout_layer = SeededDropout(hidden_dropout, dtype=self.dtype_policy)
         self.attention = SelfAttention(num_heads, attention_dropout, dtype=self.dtype_policy)
-        self.attention_norm = LayerNorm(name="attention_norm", dtype=self.dtype_policy)
-        self.output_norm = LayerNorm(name="output_norm", dtype=self.dtype_policy)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         q = input_shape[-1]
@@ -90,6 +88,8 @@ class TransformerLayer(tf.keras.layers.Layer):
 
         self.inner = dense(self.inner_factor * q, "inner", ACTIVATIONS[self.activation])
         self.outer = dense(q, "outer")
+        self.attention_norm = LayerNorm(name="attention_norm", dtype=self.dtype_policy)
+        self.output_norm = LayerNorm(name="output_norm", dtype=self.dtype_policy)
         super().build(input_shape)
 
     def call(

@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import Any
 
 import numpy as np
 
@@ -111,7 +110,7 @@ def _figures(report, runs, models, dataset, titles):
         for model, own in models.items()
     }
     report.figure("figure4", CAPTIONS["figure4"], figures.user_groups(labels, shares, by_group))
-    numbers: dict[str, Any] = {
+    numbers = {
         "figure4": {
             "groups": labels,
             "shares": shares,

@@ -4,13 +4,13 @@ import re
 
 import numpy as np
 import pytest
-from absl import flags
 
 from benchmarks import peers
 from benchmarks.synthetic import SIZES, like
 from katrec.evaluation.ranking import Evaluator
 from katrec.models.build import build
 from katrec.training.batches import Batches
+from katrec.training.step import TrainSteps
 
 
 @pytest.mark.parametrize(
@@ -50,17 +50,20 @@ def test_synthetic_sizes(name):
     np.testing.assert_array_equal(dataset.items, like(name, 1.0).items)
 
 
-def test_peers_train_on_the_same_histories(tiny_dataset, make_settings):
+def test_peers_train_on_the_same_histories(tiny_dataset, make_settings, monkeypatch):
     dataset = peers.with_last_items(tiny_dataset, 3)
     assert np.diff(dataset.offsets).max() == 3
     for user in (0, 7):
         own, whole = (one.items[one.offsets[user] : one.offsets[user + 1]] for one in (dataset, tiny_dataset))
         np.testing.assert_array_equal(own, whole[-3:])
-    flags.FLAGS.epochs = 4
-    config = make_settings(model="bert4rec", train_steps=1)
-    figures = peers.katrec(dataset, config)
+    settings = make_settings(model="bert4rec", train_steps=1)
+    asked = []
+    take = TrainSteps.__call__
+    monkeypatch.setattr(TrainSteps, "__call__", lambda self, *given: (asked.append(given[1:]), take(self, *given)))
+    figures = peers.katrec(dataset, settings, epochs=4)
     assert figures["seconds"] > 0 and 0 <= figures["NDCG@10"] <= 1
     # What it trained is what Batches of the same settings hold: each history once an epoch.
-    assert config.train_steps == 4 * Batches(dataset, None, build(config, dataset)[0], config).per_epoch
-    untrained = Evaluator(build(config, dataset)[0], dataset, "valid", 5).evaluate()["full"]
+    model = build(settings, dataset)
+    assert asked == [(0, 4 * Batches(dataset, model, settings).per_epoch)]
+    untrained = Evaluator(model, dataset, "valid", 5).evaluate()["full"]
     assert figures["NDCG@10"] != untrained["NDCG@10"]

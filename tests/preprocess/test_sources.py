@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from preprocess.sources.options import Options
 
 from katrec.common.command_line import UserError
 from preprocess import streaming
 from preprocess.k_core import core_rows
-from preprocess.sources import amazon_book, freebase, kb4rec, kgat, lastfm, yelp2018
+from preprocess.sources import Options, amazon_book, freebase, kb4rec, kgat, lastfm, yelp2018
 from preprocess.streaming import Damage, core, filtered
 
 

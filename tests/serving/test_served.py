@@ -8,11 +8,10 @@ import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from katrec.serving.verification import largest_difference
 
-from katrec.common import files
 from katrec.evaluation.ranking import Evaluator
 from katrec.serving import served
+from katrec.serving.saved_model import largest_difference
 from tests.serving.conftest import VARIANTS
 
 ids = st.sampled_from([f"i{number}" for number in range(24)] + ["", "unknown", "i99"])
@@ -36,9 +35,7 @@ def test_every_test_user_gets_the_models_scores_and_ranks(
 ):
     model, path = exported(variant, make_settings)
     signatures = load_once(path)[0].signatures
-    items, users = (
-        np.array(files.read_column(datasets_dir / "tiny" / f"{kind}s.tsv", f"{kind}_id")) for kind in ("item", "user")
-    )
+    items, users = (np.array(tiny_dataset.raw_ids(what)) for what in ("item", "user"))
     offsets, numbers = tiny_dataset.histories("test")
     inputs = {"history": padded([items[numbers[start:end]] for start, end in zip(offsets, offsets[1:])])}
     if "user" in signatures["rank"].structured_input_signature[1]:
@@ -59,12 +56,13 @@ def test_every_test_user_gets_the_models_scores_and_ranks(
 @pytest.mark.parametrize("variant", ["explicit users", "gru4rec"])
 def test_the_comparison_sees_a_changed_bias(exported, make_settings, tiny_dataset, datasets_dir, variant):
     model, path = exported(variant, make_settings)
-    ids = [files.read_column(datasets_dir / "tiny" / f"{kind}s.tsv", f"{kind}_id") for kind in ("item", "user")]
-    assert largest_difference(str(path), model, tiny_dataset, *ids) == (pytest.approx(0, abs=1e-4), 40)
+    ids = tiny_dataset.raw_ids("item"), tiny_dataset.raw_ids("user")
+    signatures = tf.saved_model.load(str(path)).signatures
+    assert largest_difference(signatures, model, tiny_dataset, *ids) == (pytest.approx(0, abs=1e-4), 40)
     before = model.item_bias.numpy()
     model.item_bias.assign(before + 0.01 * (np.arange(24) == 7))
     try:
-        assert largest_difference(str(path), model, tiny_dataset, *ids)[0] == pytest.approx(0.01, rel=0.05)
+        assert largest_difference(signatures, model, tiny_dataset, *ids)[0] == pytest.approx(0.01, rel=0.05)
     finally:
         model.item_bias.assign(before)
 
@@ -73,7 +71,7 @@ def test_the_comparison_sees_a_changed_bias(exported, make_settings, tiny_datase
 def test_blocks_of_any_size_change_nothing(exported, make_settings, tiny_dataset, datasets_dir, monkeypatch, count):
     """Few positions at a time, so that a batch becomes many blocks; the batch's order does not matter."""
     model, path = exported("katrec", make_settings)
-    ids = [files.read_column(datasets_dir / "tiny" / f"{kind}s.tsv", f"{kind}_id") for kind in ("item", "user")]
+    ids = tiny_dataset.raw_ids("item"), tiny_dataset.raw_ids("user")
     generator = np.random.default_rng(count)
     histories = [generator.choice(ids[0], generator.integers(0, 12)).tolist() for _ in range(count)]
     monkeypatch.setattr(served, "POSITIONS", 20)

@@ -1,0 +1,108 @@
+"""The Python way in: README's example as it stands, and what it says to wrong calls."""
+
+import dataclasses
+import json
+import re
+import textwrap
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import katrec
+from katrec.common.command_line import FlagError, UserError
+from tests.conftest import ROOT, SMALL
+
+QUICK = katrec.Settings(**{**SMALL, "model": "sasrec", "train_steps": 4, "eval_every_steps": 2})
+
+
+@pytest.fixture(scope="module")
+def run(datasets_dir, tmp_path_factory):
+    return katrec.fit("tiny", QUICK, str(tmp_path_factory.mktemp("python") / "run"), str(datasets_dir))
+
+
+def test_the_readme_example_runs_as_it_is(tmp_path, monkeypatch, tiny_raw, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text()
+    [code] = re.findall(r"```python\n(.*?)```", text[text.index("## Your own data") :], flags=re.DOTALL)[:1]
+    frames = {
+        name: pd.read_csv(tiny_raw / f"tiny.{ending}", sep="\t").rename(columns=lambda column: column.split(":")[0])
+        for name, ending in (("interactions", "inter"), ("triplets", "kg"), ("links", "link"))
+    }
+    items = dict(zip(frames["links"]["entity_id"], frames["links"]["item_id"]))
+    for name, frame in (("interactions", frames["interactions"]), ("triplets", frames["triplets"].replace(items))):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    code = textwrap.dedent(code)
+    assert 'katrec.Settings(model="katrec"' in code
+    # The example's own settings train for minutes: the same call with few steps and small tables.
+    small = ", ".join(f"{name}={value!r}" for name, value in {**SMALL, "train_steps": 6, "eval_every_steps": 3}.items())
+    code = re.sub(r'katrec\.Settings\(model="katrec".*?\)', f'katrec.Settings(model="katrec", {small})', code)
+    history = frames["interactions"]["item_id"][:3].tolist()
+    code = re.sub(r"recommend\(\[\[.*?\]\]", f"recommend([{history!r}]", code)
+    namespace: dict = {}
+    exec(compile(code, "README.md", "exec"), namespace)  # noqa: S102
+    [items] = namespace["items"]
+    assert len(items) == 5 and not {item for item, _ in items} & set(history)
+    assert "test" in namespace["run"].metrics and "differ from the model's by at most" in capsys.readouterr().out
+
+
+def test_a_run_is_what_the_command_writes(run, datasets_dir, command, tmp_path):
+    arguments = [
+        f"--{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
+        for name, value in {**SMALL, "model": "sasrec", "train_steps": 4, "eval_every_steps": 2}.items()
+    ]
+    done = command(
+        "katrec.train", "--dataset=tiny", f"--datasets_dir={datasets_dir}", f"--output_dir={tmp_path}", *arguments
+    )
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "result.json").read_text())
+    assert run.metrics == {split: written[split] for split in ("valid", "test")}
+    assert katrec.Run(str(tmp_path)).settings == run.settings == QUICK
+
+
+def test_a_finished_run_is_returned_and_evaluated(run, datasets_dir, capsys):
+    again = katrec.fit("tiny", QUICK, run.output_dir, str(datasets_dir))
+    assert again.metrics == run.metrics and "is finished" in capsys.readouterr().out
+    assert again.evaluate("valid") == run.metrics["valid"]
+    assert again.evaluate("test", num_negatives=1)["sampled"]["Hit@5"] == 1
+
+
+def test_an_exported_model_recommends(run, tmp_path):
+    model = run.export(str(tmp_path / "model"), max_k=7)
+    assert model.max_k == 7
+    [items] = model.recommend([["i1", "i2"]], 3)
+    assert len(items) == 3
+    np.testing.assert_allclose([score for _, score in items], sorted((score for _, score in items), reverse=True))
+    with pytest.raises(UserError, match="exists; remove it or choose another name"):
+        run.export(str(tmp_path / "model"))
+
+
+@pytest.mark.parametrize(
+    "values, error, message",
+    [
+        ({"settings": katrec.Settings(model="other")}, UserError, "model=other: choose from bprmf"),
+        ({"settings": katrec.Settings(num_heads=3)}, UserError, "num_heads=3 does not divide"),
+        ({"dataset": "none"}, UserError, "no prepared data set"),
+        (
+            {"settings": katrec.Settings(distribution="multi_worker"), "pretrained_dir": "x"},
+            FlagError,
+            "--pretrained_dir: not with",
+        ),
+    ],
+)
+def test_wrong_calls_are_said(datasets_dir, tmp_path, values, error, message):
+    arguments = {"dataset": "tiny", "output_dir": str(tmp_path / "run"), "datasets_dir": str(datasets_dir), **values}
+    with pytest.raises(error, match=message):
+        katrec.fit(**arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_settings_need_another_directory(run, datasets_dir):
+    with pytest.raises(UserError, match=r"made with other settings: --seed=2 \(was 1\)"):
+        katrec.fit("tiny", dataclasses.replace(QUICK, seed=2), run.output_dir, str(datasets_dir))
+
+
+def test_names_of_the_package():
+    assert set(katrec.__all__) == {name for name in katrec.__all__ if getattr(katrec, name)}
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        katrec.nothing  # noqa: B018
