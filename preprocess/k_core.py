@@ -9,7 +9,8 @@ def core_rows(users: np.ndarray, items: np.ndarray, k: int) -> np.ndarray:
     """Returns which rows are in the k-core, bool[n].
 
     Args:
-      users, items: int[n], codes from 0.
+      users: int[n], codes from 0.
+      items: int[n], codes from 0.
       k: each kept user and item has at least so many rows.
     """
     kept = np.arange(len(users))

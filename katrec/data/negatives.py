@@ -105,8 +105,10 @@ def item_negatives(
     A user with fewer than `count` such items gets all of them.
 
     Args:
-      users, items: int[n]; every interaction of every user, held out or not; repeats are allowed.
-      num_users, num_items: sizes.
+      users: int[n], of every interaction, held out or not; repeats are allowed.
+      items: int[n], of the same interactions.
+      num_users: users are 0 … num_users − 1.
+      num_items: |I|.
       count: negatives a user.
       generator: `numpy.random.Generator`.
 

@@ -135,7 +135,9 @@ def full_ranks(vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, targets: t
     """Returns the rank, from 1, of each row's target among all items that it has not seen; ties as in `rank_of_first`.
 
     Args:
-      vectors, items, bias: as in `sampled_ranks`.
+      vectors: float[n, q].
+      items: float[|I|, q].
+      bias: float[|I|].
       targets: int32[n].
       seen: int32[m, 2], pairs of row and item, each once, no target among them.
 

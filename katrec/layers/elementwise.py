@@ -30,7 +30,8 @@ class LayerNorm(tf.keras.layers.Layer):
 
         x̂ = (x − mean) / √(variance + ε),   u = γ ∂y,   ∂x = (u − mean(u) − x̂ mean(u x̂)) / √(variance + ε)
 
-    Input and output: float[…, q].
+    Input and output:
+      float[…, q].
     """
 
     def build(self, input_shape: tf.TensorShape) -> None:

@@ -21,8 +21,11 @@ class ItemCooccurrence(tf.keras.layers.Layer):
     Args:
       activation: σ, "gelu" or "leaky_relu".
 
-    Input: V*, the sequential module's item embeddings, and E*, the knowledge graph's, both float[|I|, q].
-    Output: Ê, float[|I|, q].
+    Input:
+      V*, the sequential module's item embeddings, and E*, the knowledge graph's, both float[|I|, q].
+
+    Output:
+      Ê, float[|I|, q].
 
     Raises:
       ValueError: another activation.
@@ -62,8 +65,11 @@ class NextItemHead(tf.keras.layers.Layer):
       output_dim: q, the size of the item embeddings.
       layer_norm: a layer norm after the GELU, as BERT's output head has.
 
-    Input: hidden states v⁽ᴹ⁾, float[n, c].
-    Output: float[n, q].
+    Input:
+      hidden states v⁽ᴹ⁾, float[n, c].
+
+    Output:
+      float[n, q].
     """
 
     def __init__(self, num_items: int, output_dim: int, layer_norm: bool = True, **kwargs: Any) -> None:

@@ -22,8 +22,11 @@ class PositionalEmbedding(tf.keras.layers.Layer):
       max_length: T.
       kind: "learned", "sinusoidal" (Vaswani et al. 2017, Section 3.5), or "none", which leaves the input as it is.
 
-    Input: item embeddings float[B, w, q], oldest first, the newest at w − 1.
-    Output: float[B, w, q].
+    Input:
+      item embeddings float[B, w, q], oldest first, the newest at w − 1.
+
+    Output:
+      float[B, w, q].
 
     Raises:
       ValueError: another kind.

@@ -12,7 +12,8 @@ def bpr(target: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
     """Bayesian personalized ranking (Rendle et al. 2012, Section 4.1): −ln σ(r_i − r_j).
 
     Args:
-      target, negative: r_i and r_j, float[…].
+      target: r_i, float[…].
+      negative: r_j, float[…].
 
     Returns:
       float[…].
@@ -23,7 +24,7 @@ def bpr(target: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
 def binary_cross_entropy(target: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
     """SASRec's loss (Kang and McAuley 2018, Eq. 7): −[ln σ(r_i) + ln(1 − σ(r_j))].
 
-    Args and Returns as in `bpr`.
+    Arguments and result as in `bpr`.
     """
     return tf.nn.softplus(-target) + tf.nn.softplus(negative)
 
@@ -49,7 +50,7 @@ def top1_max(target: tf.Tensor, negatives: tf.Tensor, allowed: tf.Tensor) -> tf.
 
         Σ_j s_j (σ(r_j − r_i) + σ(r_j²)),   s = softmax of the r_j
 
-    Args and Returns as in `top1`.
+    Arguments and result as in `top1`.
     """
     terms = tf.sigmoid(negatives - target[..., None]) + tf.sigmoid(negatives**2)
     return tf.reduce_sum(_shares(negatives, allowed) * terms, axis=-1)
@@ -61,7 +62,9 @@ def bpr_max(target: tf.Tensor, negatives: tf.Tensor, allowed: tf.Tensor, l2: flo
         −ln Σ_j s_j σ(r_i − r_j) + λ Σ_j s_j r_j²,   s = softmax of the r_j
 
     Args:
-      target, negatives, allowed: as in `top1`.
+      target: r_i, float[…].
+      negatives: r_j, float[…, n].
+      allowed: bool[…, n], which negatives count.
       l2: λ.
 
     Returns:

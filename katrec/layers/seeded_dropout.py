@@ -18,8 +18,11 @@ class SeededDropout(tf.keras.layers.Layer):
     Args:
       rate: the share of entries set to zero, 0 ≤ rate < 1.
 
-    Input: float[…] and `seed`, int32[2], or None at inference, when the input passes unchanged.
-    Output: float[…].
+    Input:
+      float[…] and `seed`, int32[2], or None at inference, when the input passes unchanged.
+
+    Output:
+      float[…].
 
     Raises:
       ValueError: the rate is outside [0, 1).

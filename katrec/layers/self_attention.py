@@ -22,9 +22,12 @@ class SelfAttention(tf.keras.layers.Layer):
       num_heads: k; it divides q.
       dropout: dropout rate of the attention weights.
 
-    Input: the positions that are `wanted`, float[B, n, q]; V, float[B, T, q]; `allowed`, bool[B, n or 1, T], which
+    Input:
+      the positions that are `wanted`, float[B, n, q]; V, float[B, T, q]; `allowed`, bool[B, n or 1, T], which
       positions each of them attends; `seed`, int32[2], or None at inference.
-    Output: MH(V), float[B, n, q], and the weights, float[B, k, n, T] (query, then key).
+
+    Output:
+      MH(V), float[B, n, q], and the weights, float[B, k, n, T] (query, then key).
 
     Raises:
       ValueError: k does not divide q.

@@ -41,9 +41,12 @@ class TransformerLayer(tf.keras.layers.Layer):
       pre_norm: whether the layer norms come before the parts.
       causal: whether a position attends only itself and earlier ones.
 
-    Input: V, float[B, T, q]; `mask`, bool[B, T], false at padding, which no position attends; `seed`, int32[2], or
+    Input:
+      V, float[B, T, q]; `mask`, bool[B, T], false at padding, which no position attends; `seed`, int32[2], or
       None at inference; `last_only`, whether only the last position is wanted.
-    Output: float[B, T, q], with `last_only` float[B, 1, q]; with `return_attention` also the weights, float[B, k, T, T]
+
+    Output:
+      float[B, T, q], with `last_only` float[B, 1, q]; with `return_attention` also the weights, float[B, k, T, T]
       or float[B, k, 1, T] (query, then key).
 
     Raises:
@@ -144,11 +147,19 @@ class TransformerEncoder(tf.keras.layers.Layer):
       max_length: T.
       num_layers: M.
       positional_embedding: kind of P, see `PositionalEmbedding`.
-      num_heads, hidden_dropout, attention_dropout, inner_factor, activation, pre_norm, causal: as in
-        `TransformerLayer`; `hidden_dropout` is the embeddings' too.
+      num_heads: k, as all the following as in `TransformerLayer`.
+      hidden_dropout: also that of the embeddings.
+      attention_dropout: of the attention weights.
+      inner_factor: the feed-forward network's inner size as a multiple of q.
+      activation: its activation.
+      pre_norm: whether the layer norms come before the parts.
+      causal: whether a position attends only itself and earlier ones.
 
-    Input: embeddings, float[B, w, q], w ≤ T, right-aligned; `mask`, `seed`, `last_only` as in `TransformerLayer`.
-    Output: V⁽ᴹ⁾, float[B, w, q], with `last_only` float[B, 1, q]; with `return_attention` also the layers' attention
+    Input:
+      embeddings, float[B, w, q], w ≤ T, right-aligned; `mask`, `seed`, `last_only` as in `TransformerLayer`.
+
+    Output:
+      V⁽ᴹ⁾, float[B, w, q], with `last_only` float[B, 1, q]; with `return_attention` also the layers' attention
       weights, a list.
 
     Raises:

@@ -21,9 +21,12 @@ class TransR(tf.keras.layers.Layer):
       num_relations: |R′|.
       relation_dim: k, the size of a relation's space.
 
-    Input: head embeddings float[n, d], relation ids int[n], tail embeddings float[n, m, d]: m tails for each head, so
+    Input:
+      head embeddings float[n, d], relation ids int[n], tail embeddings float[n, m, d]: m tails for each head, so
       that a relation's matrix is gathered once for all of them.
-    Output: float[n, m].
+
+    Output:
+      float[n, m].
 
     Attributes:
       projection: Wʳ for every relation, float[|R′|, d, k] (it multiplies row vectors).

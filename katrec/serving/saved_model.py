@@ -62,7 +62,8 @@ def largest_difference(
       signatures: the loaded SavedModel's.
       model: what it was made of.
       dataset: what that was trained on.
-      item_ids, user_ids: raw ids in the order of their numbers.
+      item_ids: raw ids in the order of their numbers.
+      user_ids: the same of the users.
 
     Returns:
       The largest difference of two scores, and of how many users: of all, of more than 1,000 that many evenly spread.

@@ -43,7 +43,8 @@ class Served(tf.Module):
 
     Args:
       model: with its best weights.
-      item_ids, user_ids: raw ids, in the order of their numbers.
+      item_ids: raw ids, in the order of their numbers.
+      user_ids: the same of the users.
       popularity: int[|I|], training interactions.
       max_k: largest k.
       metadata: what `metadata` returns, a dict that JSON can hold.

@@ -33,7 +33,9 @@ class EgoNetworks:
     Parallel edges (same head and tail, another relation) are edges of their own.
 
     Args:
-      heads, relations, tails: int[E], one entry an edge (h, r, t), in any order.
+      heads: int[E], h of each edge (h, r, t), in any order.
+      relations: int[E], its r.
+      tails: int[E], its t.
       num_nodes: N; nodes are 0 … N − 1.
       block_edges: how many edges are scored at a time.
 

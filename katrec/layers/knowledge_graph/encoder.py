@@ -28,8 +28,11 @@ class BiInteractionAggregator(tf.keras.layers.Layer):
     Args:
       output_dim: d⁽ˡ⁾.
 
-    Input: e⁽ˡ⁻¹⁾ and its ego networks' embeddings e_N⁽ˡ⁻¹⁾, both float[N, d⁽ˡ⁻¹⁾].
-    Output: e⁽ˡ⁾, float[N, d⁽ˡ⁾].
+    Input:
+      e⁽ˡ⁻¹⁾ and its ego networks' embeddings e_N⁽ˡ⁻¹⁾, both float[N, d⁽ˡ⁻¹⁾].
+
+    Output:
+      e⁽ˡ⁾, float[N, d⁽ˡ⁾].
     """
 
     def __init__(self, output_dim: int, **kwargs: Any) -> None:
@@ -59,8 +62,11 @@ class KnowledgeGraphEncoder(tf.keras.layers.Layer):
     f is the `BiInteractionAggregator`, π′ the `ego_network_attention` by TransR's matrices.
 
     Args:
-      heads, relations, tails: int[E], the graph's edges (h, r, t).
-      num_nodes, num_relations: N and |R′|.
+      heads: int[E], h of the graph's edges (h, r, t).
+      relations: int[E], their r.
+      tails: int[E], their t.
+      num_nodes: N.
+      num_relations: |R′|.
       entity_dim: d.
       relation_dim: k.
       propagation_dims: d⁽¹⁾, …, d⁽ᴸ⁾.
@@ -72,9 +78,12 @@ class KnowledgeGraphEncoder(tf.keras.layers.Layer):
       num_outputs: n, how many of the first nodes' e* are wanted; all, if not given. The last layer is computed for
         these alone.
 
-    Input: `seed`, int32[2], or None at inference; `matrices`, what `attention_matrices` returned since the last
+    Input:
+      `seed`, int32[2], or None at inference; `matrices`, what `attention_matrices` returned since the last
       `refresh`, made in the call where it is None.
-    Output: e* of the first n nodes, float[n, q].
+
+    Output:
+      e* of the first n nodes, float[n, q].
 
     Attributes:
       edges: int32[3, E], heads, relations and tails as they were given.
