@@ -75,7 +75,11 @@ setup(
             "pytest",
             "pytest-xdist",
             "ruff",
+            f"pyarrow<22; {ADDONS}",
+            f"pyarrow; {KERAS}",
         ],
+        # The newest pyarrow needs NumPy 2, which TensorFlow 2.15 cannot have.
+        "parquet": [f"pyarrow<22; {ADDONS}", f"pyarrow; {KERAS}"],
         "docs": ["mkdocs", "mkdocstrings[python]"],
         "bench": ["psutil", "packaging"],
         # For an environment of its own: benchmarks/peers.py makes it.

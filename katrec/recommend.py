@@ -4,7 +4,8 @@
   python -m katrec.recommend --saved_model=DIR --input=histories.txt --output=recommendations.csv
 
 --input has a history a line, item ids separated by commas, oldest first; for a model that knows its users the line may
-begin with the user's id and a tab. It is read as a stream, of any length.
+begin with the user's id and a tab. It is read as a stream, of any length. An id that holds a comma stands in double
+quotes: --history='"p,03",p04'.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from absl import flags
 
 from katrec.common import command_line, files
 from katrec.common.command_line import FlagError, UserError
-from katrec.serving.formats import FORMATTERS, split
+from katrec.common.ids import split
+from katrec.serving.formats import FORMATTERS
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("saved_model", None, "Folder that python -m katrec.export wrote.", required=True, flag_values=FLAGS)
-flags.DEFINE_string("history", None, "Item ids separated by commas, oldest first.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "history", None, "Item ids separated by commas, oldest first; one with a comma in double quotes.", flag_values=FLAGS
+)
 flags.DEFINE_string("user", None, "The user's id, for a model that knows its users.", flag_values=FLAGS)
 flags.DEFINE_integer("k", 10, "How many items.", 1, flag_values=FLAGS)
 flags.DEFINE_boolean(
@@ -91,13 +95,14 @@ def _answer(recommender):
 
 
 def _explanations(recommender, history, items):
-    from katrec.serving.drawing import draw
-
     made = [recommender.explain(history, item, FLAGS.user) for item, _ in items]
     if FLAGS.drawing:
         drawn = next((one for one in made if one.paths), None)
         if drawn is None:
             raise UserError(f"--drawing: nothing to draw; {made[0].note if made else 'nothing was recommended'}")
+        # matplotlib takes seconds to import.
+        from katrec.serving.drawing import draw
+
         with files.replacing(FLAGS.drawing, "wb") as file:
             draw(drawn).savefig(file, format=FLAGS.drawing[-3:], dpi=150)
     return made
@@ -133,7 +138,8 @@ def read_histories(path: str) -> Iterator[tuple[list[str], str]]:
       UserError: the file is missing or is not UTF-8.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        # As preprocessing reads: a byte order mark is no part of an id, a line ends with a line feed.
+        with open(path, encoding="utf-8-sig", newline="\n") as file:
             for line in file:
                 user, _, history = line.rstrip("\r\n").rpartition("\t")
                 yield split(history), user

@@ -69,6 +69,10 @@ class Settings:
     )
     attention_refresh_steps: int = _setting(100, "Steps between two refreshes of the graph attention.", low=1)
 
+    allow_empty_graph: bool = _setting(
+        False, "Train on a data set without a triplet, on the users' interactions alone."
+    )
+
     # How KATRec joins its two modules.
     transformer_inputs: str = _setting(
         "graph",

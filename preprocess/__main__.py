@@ -2,6 +2,7 @@
 
   python -m preprocess --dataset=ml-100k
   python -m preprocess --dataset=amazon-book --raw_dir=DIR [--kgat_dir=DIR]      (also lastfm, yelp2018)
+  python -m preprocess --dataset=NAME --source=tables --interactions=clicks.csv --user_column=visitor [--triplets=…]
   python -m preprocess --dataset=NAME --source=atomic --raw_dir=DIR      (DIR/NAME.inter, NAME.kg, NAME.link)
 
 docs/data.md describes the formats, the steps and what is written.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 
 from absl import flags
 
@@ -20,7 +22,8 @@ from katrec.common.paper import TABLE_1
 from preprocess.catalog import ENTRIES, licence
 from preprocess.frames import prepare_and_write
 from preprocess.pipeline import Settings
-from preprocess.sources import Options, amazon_book, atomic, lastfm, ml_100k, yelp2018
+from preprocess.review import summary
+from preprocess.sources import Options, amazon_book, atomic, delimited, lastfm, ml_100k, yelp2018
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string(
@@ -33,7 +36,7 @@ flags.DEFINE_string(
 flags.DEFINE_enum(
     "source",
     None,
-    ["ml-100k", "amazon-book", "lastfm", "yelp2018", "atomic"],
+    ["ml-100k", "amazon-book", "lastfm", "yelp2018", "atomic", "tables"],
     "What kind of raw data; not needed for a data set that is known by name.",
     flag_values=FLAGS,
 )
@@ -72,15 +75,24 @@ flags.DEFINE_integer(
     0,
     flag_values=FLAGS,
 )
+for _table in delimited.COLUMNS:
+    flags.DEFINE_string(
+        _table,
+        None,
+        f"--source=tables: file of the {_table}, CSV, TSV or Parquet, also packed; below --raw_dir if that is given.",
+        flag_values=FLAGS,
+    )
+for _flag, _column in {flag: column for own in delimited.COLUMNS.values() for column, flag in own.items()}.items():
+    flags.DEFINE_string(_flag, None, f"--source=tables: what {_column} is called there.", flag_values=FLAGS)
 flags.register_validator(
     "dataset",
-    lambda name: name is None or (name == os.path.basename(name) and name[:1] != "."),
+    lambda name: name is None or (name == os.path.basename(name) and name[:1] not in (".", "")),
     message="a plain name, not a path",
     flag_values=FLAGS,
 )
 
 _KNOWN = {source.NAME: source.load for source in (ml_100k, amazon_book, lastfm, yelp2018)}
-_LOADERS = {"atomic": atomic.load, **_KNOWN}
+_LOADERS = {"atomic": atomic.load, "tables": delimited.load, **_KNOWN}
 
 
 def main() -> None:
@@ -89,26 +101,31 @@ def main() -> None:
     name = FLAGS.dataset
     source = FLAGS.source or name
     if source not in _LOADERS:
-        raise FlagError(f"--dataset={name} is not known by name; give --source=atomic and --raw_dir, see --help")
+        raise FlagError(
+            f"--dataset={name} is not known by name; give --source=atomic and --raw_dir, or --source=tables, see --help"
+        )
     if source in _KNOWN and name != source:
         raise FlagError(f"--source={source} goes with --dataset={source}")
-    for flag in ("kgat_dir", "max_bad_rows"):
-        if FLAGS[flag].present and source not in ENTRIES:
-            raise FlagError(f"--{flag} is for {', '.join(ENTRIES)}, not for --source={source}")
+    columns = {flag for own in delimited.COLUMNS.values() for flag in own.values()}
+    for flags_of, sources in ((("kgat_dir", "max_bad_rows"), ENTRIES), ((*delimited.COLUMNS, *columns), ("tables",))):
+        for flag in flags_of:
+            if FLAGS[flag].present and source not in sources:
+                raise FlagError(f"--{flag} is for {', '.join(sources)}, not for --source={source}")
     folder = os.path.join(FLAGS.datasets_dir, name)
     raw_dir = FLAGS.raw_dir
-    if raw_dir is None and source != "atomic":
+    if raw_dir is None and source in _KNOWN:
         raw_dir = os.path.join(folder, "raw")
     filters = (0, 0) if FLAGS.kgat_dir else (10, 50)
     given = (FLAGS.min_entity_count, FLAGS.min_relation_count)
     chosen = [default if one is None else one for one, default in zip(given, filters)]
     settings = Settings(FLAGS.min_interactions, *chosen)
-    options = Options(FLAGS.kgat_dir, FLAGS.max_bad_rows, FLAGS.min_interactions)
+    files, named = _given(delimited.COLUMNS), _given(columns)
+    options = Options(FLAGS.kgat_dir, FLAGS.max_bad_rows, FLAGS.min_interactions, files, named)
     tables = _LOADERS[source](name, raw_dir, options)
     terms = licence(source, kgat=FLAGS.kgat_dir is not None)
     prepared, statistics = prepare_and_write(tables, settings, folder, name, source, terms)
     for row in prepared.report:
-        print(f"  {row['step']}: " + ", ".join(f"{key} {row[key]}" for key in row if key != "step"))
+        print(f"  {row['step']}: " + ", ".join(f"{key} {row[key]}" for key in row if key not in ("step", "flag")))
     print("| dataset | users | items | interactions | entities | relations | triplets | density |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     rows = [list(statistics.values())]
@@ -117,7 +134,15 @@ def main() -> None:
         rows.append(["the paper's", *TABLE_1[name], interactions / users / items])
     for *counts, density in rows:
         print(f"| {' | '.join(map(str, counts))} | {density:.4%} |")
+    print(summary(prepared, len(tables.interactions)))
     print(f"prepared {name} in {folder} in {time.monotonic() - started:.1f} s")
+    for message in prepared.warnings:
+        command_line.warn(message)
+
+
+def _given(names: Iterable[str]) -> dict[str, str]:
+    """Returns {flag: value} of those of the flags that have one."""
+    return {name: str(FLAGS[name].value) for name in names if FLAGS[name].value is not None}
 
 
 def command() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Callable
 from typing import Any, Optional
 
 import numpy as np
@@ -10,10 +12,19 @@ import pandas as pd
 
 from katrec.common import files
 from katrec.common.command_line import UserError
+from katrec.common.ids import BREAKS, as_text, fault
+from katrec.common.times import ordered
 from preprocess import catalog
 from preprocess.pipeline import Prepared, Settings, prepare
-from preprocess.tables import Tables, check_links
+from preprocess.tables import LINKS, TRIPLETS, Tables, check_links
 from preprocess.writer import write
+
+INTERACTIONS = ("user_id", "item_id", "timestamp")
+TITLES = ("item_id", "title")
+
+
+def _place(table: str, row: Optional[int]) -> str:
+    return table if row is None else f"{table}: row {row}"
 
 
 def prepare_frames(
@@ -27,12 +38,15 @@ def prepare_frames(
 ) -> dict[str, Any]:
     """Prepares a data set from DataFrames and writes it to `datasets_dir`/`name`.
 
+    Ids may be text, numbers or bytes: 3, 3.0 and "3" are one id. What was lost on the way is said by `UserWarning`s.
+
     Args:
       name: the data set's name.
-      interactions: columns user_id, item_id, timestamp (a number, or a date); other columns are passed over.
+      interactions: columns user_id, item_id, timestamp (numbers, dates or ISO 8601 text; docs/data.md); others are
+        passed over.
       triplets: columns head_id, relation_id, tail_id, or None for no knowledge graph.
       links: columns item_id, entity_id: which entity an item is; None where the triplets name items by their own ids.
-      titles: columns item_id, title, or None.
+      titles: columns item_id, title, or None; a title may be missing.
       datasets_dir: folder of the prepared data sets.
       settings: `preprocess.pipeline.Settings`, the filters.
 
@@ -40,29 +54,69 @@ def prepare_frames(
       Table 1's numbers of the prepared data set, a dict.
 
     Raises:
-      UserError: a column is missing or has an empty value, a time is no number, or nothing is left after the filters.
+      UserError: a column is missing or has an empty value, a time is not understood, an id holds a tab or a line end,
+        or nothing is left after the filters.
     """
-    interactions = _frame(interactions, "interactions", ("user_id", "item_id", "timestamp"))
-    triplets = _strings(triplets, "triplets", ("head_id", "relation_id", "tail_id"))
-    times = interactions["timestamp"]
-    if pd.api.types.is_datetime64_any_dtype(times):
-        times = (pd.to_datetime(times, utc=True) - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-    times = pd.to_numeric(times, errors="coerce")
-    if not np.isfinite(times.to_numpy(float)).all():
-        row = int(np.argmin(np.isfinite(times.to_numpy(float))))
-        value = interactions["timestamp"].iloc[row]
-        raise UserError(f"interactions: row {row}: timestamp {value!r} is no finite number")
-    ids = _strings(interactions, "interactions", ("user_id", "item_id")).assign(timestamp=times.to_numpy())
+    check_name(name)
+    tables = frame_tables(interactions, triplets, links, titles)
+    folder = os.path.join(datasets_dir, name)
+    prepared, statistics = prepare_and_write(tables, settings, folder, name, "frames", catalog.licence("frames"))
+    for message in prepared.warnings:
+        warnings.warn(message, UserWarning, stacklevel=2)
+    return statistics
+
+
+def check_name(name: str) -> None:
+    """Checks that a data set's name is no path.
+
+    Raises:
+      UserError: it is one, or empty.
+    """
+    if not isinstance(name, str) or not name or name != os.path.basename(name) or name.startswith("."):
+        raise UserError(f"the data set's name is {name!r}: give a plain name, not a path; datasets_dir says where")
+
+
+def frame_tables(
+    interactions: pd.DataFrame,
+    triplets: Optional[pd.DataFrame] = None,
+    links: Optional[pd.DataFrame] = None,
+    titles: Optional[pd.DataFrame] = None,
+    place: Callable[[str, Optional[int]], str] = _place,
+) -> Tables:
+    """Returns DataFrames, as `prepare_frames` takes them, as `Tables`.
+
+    Args:
+      interactions: as all but the last as in `prepare_frames`.
+      triplets: as there.
+      links: as there.
+      titles: as there.
+      place: function from a table's name and a row's number, or None, to what the messages call it.
+
+    Raises:
+      UserError: as there.
+    """
+    frame = _frame(interactions, place("interactions", None), INTERACTIONS)
+    ids = _texts(frame[["user_id", "item_id"]], "interactions", place)
+    ids["timestamp"] = ordered(frame["timestamp"], lambda row: place("interactions", row))
+    graph = _texts(_frame(triplets, place("triplets", None), TRIPLETS), "triplets", place, breaks=True)
     if links is None:
         items = ids["item_id"].unique()
         links = pd.DataFrame({"item_id": items, "entity_id": items})
-    links = _strings(links, "links", ("item_id", "entity_id"))
-    check_links(links, lambda row: f"links: row {row}")
+    links = _texts(_frame(links, place("links", None), LINKS), "links", place, breaks=True)
+    check_links(links, lambda row: place("links", row))
     if titles is not None:
-        titles = _strings(titles, "titles", ("item_id", "title")).drop_duplicates("item_id")
-    folder = os.path.join(datasets_dir, name)
-    tables = Tables(ids, triplets, links.drop_duplicates(), titles, ())
-    return prepare_and_write(tables, settings, folder, name, "frames", catalog.licence("frames"))[1]
+        titles = _frame(titles, place("titles", None), TITLES)
+        named = _texts(titles[["item_id"]], "titles", place)
+        named["title"] = [plain(title) for title in titles["title"]]
+        titles = named.drop_duplicates("item_id")
+    return Tables(ids, graph, links.drop_duplicates(), titles, ())
+
+
+def plain(title: Any) -> str:
+    """Returns a title as one line; an empty text for a missing one."""
+    text = as_text(title) or ""
+    text = "".join(" " if character in BREAKS else character for character in text)
+    return text.encode("utf-8", "replace").decode("utf-8").strip()
 
 
 def prepare_and_write(
@@ -71,15 +125,15 @@ def prepare_and_write(
     """Runs the pipeline and writes the prepared files.
 
     Args:
-      tables: `Tables`.
-      settings: `Settings`.
+      tables: the raw tables.
+      settings: the filters.
       folder: where to.
       name: the data set's name.
       source: what the manifest calls the source.
       licence: the raw data's terms, for the manifest.
 
     Returns:
-      `Prepared`, and Table 1's numbers.
+      The prepared data set, and Table 1's numbers.
     """
     prepared = prepare(tables, settings)
     return prepared, write(
@@ -96,19 +150,38 @@ def prepare_and_write(
 
 
 def _frame(frame, title, columns):
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        raise UserError(f"{title}: no column {missing[0]!r}; it has {list(frame.columns)}")
+    """Returns the columns that are needed; an empty table for None."""
+    if frame is None:
+        return pd.DataFrame(columns=list(columns), dtype=object)
+    if not isinstance(frame, pd.DataFrame):
+        raise UserError(f"{title}: a pandas DataFrame is needed, not {type(frame).__name__}")
+    for column in columns:
+        count = list(frame.columns).count(column)
+        if count == 0:
+            raise UserError(f"{title}: no column {column!r}; it has {list(frame.columns)}")
+        if count > 1:
+            raise UserError(f"{title}: the column {column!r} stands there {count} times; keep one of them")
     return frame[list(columns)].reset_index(drop=True)
 
 
-def _strings(frame, title, columns):
-    """Returns the columns as strings; an empty table for None."""
-    if frame is None:
-        return pd.DataFrame(columns=columns, dtype=object)
-    frame = _frame(frame, title, columns)
-    for column in columns:
-        empty = frame[column].isna() | (frame[column].astype(str) == "")
-        if empty.any():
-            raise UserError(f"{title}: row {int(np.argmax(empty))}: {column} is empty")
-    return frame.astype(str).astype(object)
+def _texts(frame, table, place, breaks=False):
+    """Returns a table of ids as text.
+
+    Args:
+      frame: columns of ids of any type.
+      table: its name.
+      place: as in `frame_tables`.
+      breaks: whether tabs and line ends are allowed, as in the literals of a graph; items and users are asked for by
+        their ids, in lines.
+    """
+    texts = {}
+    for column in frame.columns:
+        numbers, distinct = pd.factorize(frame[column], use_na_sentinel=False)
+        ids = [as_text(value) for value in distinct]
+        faults = [fault(text or "", breaks) for text in ids]
+        bad = np.array([found is not None for found in faults], bool)[numbers] if len(numbers) else np.empty(0, bool)
+        if bad.any():
+            row = int(bad.argmax())
+            raise UserError(f"{place(table, row)}: {column} {faults[numbers[row]]}")
+        texts[column] = np.array(ids, dtype=object)[numbers] if len(numbers) else np.empty(0, object)
+    return pd.DataFrame(texts, columns=list(frame.columns), dtype=object)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from katrec.common.command_line import UserError
 from preprocess.k_core import core_rows
+from preprocess.review import filter_warnings, graph_warnings
 from preprocess.tables import Tables
 
 MIN_HELD_OUT_LENGTH = 3
@@ -40,7 +41,8 @@ class Prepared(NamedTuple):
       item_ids, user_ids, entity_ids, relation_ids: raw ids by row; entity_ids begins with the items' entities ("" for
         an item without a link).
       titles: a title an item ("" where unknown).
-      report: a dict a step: what it kept and dropped.
+      report: a dict a step: what it kept and dropped, and the flag that decides it.
+      warnings: lines that say what was lost.
     """
 
     offsets: np.ndarray
@@ -54,6 +56,7 @@ class Prepared(NamedTuple):
     relation_ids: np.ndarray
     titles: np.ndarray
     report: list[dict[str, Any]]
+    warnings: list[str]
 
 
 def prepare(tables: Tables, settings: Settings) -> Prepared:
@@ -72,7 +75,8 @@ def prepare(tables: Tables, settings: Settings) -> Prepared:
     report = list(tables.report)
     users, items = (pd.factorize(tables.interactions[column])[0] for column in ("user_id", "item_id"))
     interactions = tables.interactions[core_rows(users, items, settings.min_interactions)]
-    _say(report, f"{settings.min_interactions}-core, interactions", len(tables.interactions), len(interactions))
+    step = f"{settings.min_interactions}-core, interactions"
+    _say(report, step, len(tables.interactions), len(interactions), "--min_interactions")
     if interactions.empty:
         raise UserError(
             f"no interactions are left after the {settings.min_interactions}-core of {len(tables.interactions)} rows; "
@@ -83,6 +87,7 @@ def prepare(tables: Tables, settings: Settings) -> Prepared:
     order = np.lexsort((interactions["timestamp"].to_numpy(), user))
     offsets, items, valid, test = leave_one_out(user[order], item[order].astype(np.int32), len(user_ids))
     triplets, entity_ids, relation_ids = _graph(tables, item_ids, settings, report)
+    lost = [*filter_warnings(report), *graph_warnings(tables, item_ids, len(triplets))]
     titles = np.full(len(item_ids), "", dtype=object)
     if tables.titles is not None:
         known = tables.titles.set_index("item_id")["title"]
@@ -99,6 +104,7 @@ def prepare(tables: Tables, settings: Settings) -> Prepared:
         relation_ids,
         titles,
         report,
+        lost,
     )
 
 
@@ -148,10 +154,12 @@ def _graph(tables, item_ids, settings, report):
     counts = pd.concat([near["head_id"], near["tail_id"]]).value_counts()
     frequent = counts.index[counts >= settings.min_entity_count].union(pd.Index(kept_links["entity_id"].unique()))
     dense = near[near["head_id"].isin(frequent) & near["tail_id"].isin(frequent)]
-    _say(report, f"triplets of entities with {settings.min_entity_count} occurrences", len(near), len(dense))
+    step = f"triplets of entities with {settings.min_entity_count} occurrences"
+    _say(report, step, len(near), len(dense), "--min_entity_count")
     occurrences = dense.groupby("relation_id", sort=False)["relation_id"].transform("size")
     kept = dense[occurrences >= settings.min_relation_count]
-    _say(report, f"triplets of relations with {settings.min_relation_count} occurrences", len(dense), len(kept))
+    step = f"triplets of relations with {settings.min_relation_count} occurrences"
+    _say(report, step, len(dense), len(kept), "--min_relation_count")
     relations, relation_ids = pd.factorize(kept["relation_id"], sort=True)
     heads, tails, entity_ids = _node_ids(kept, kept_links, item_ids, report)
     frame = pd.DataFrame({"head": heads["node"], "relation": relations[heads["row"]]}).assign(row=heads["row"])
@@ -187,5 +195,6 @@ def _node_ids(triplets, links, item_ids, report):
     return *ends, np.concatenate([entity_of_item, others])
 
 
-def _say(report, step, before, after):
-    report.append({"step": step, "before": int(before), "kept": int(after), "dropped": int(before - after)})
+def _say(report, step, before, after, flag=None):
+    row = {"step": step, "before": int(before), "kept": int(after), "dropped": int(before - after)}
+    report.append({**row, "flag": flag} if flag else row)

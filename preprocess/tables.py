@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from katrec.common.command_line import UserError
+from katrec.common.times import ordered
 
 INTERACTION_COLUMNS = ("user_id:token", "item_id:token", "timestamp:float")
 TRIPLET_COLUMNS = ("head_id:token", "relation_id:token", "tail_id:token")
 LINK_COLUMNS = ("item_id:token", "entity_id:token")
+TRIPLETS, LINKS = ("head_id", "relation_id", "tail_id"), ("item_id", "entity_id")
 
 
 class Tables(NamedTuple):
@@ -38,19 +40,24 @@ class Tables(NamedTuple):
 
 
 def read_atomic(folder: str, name: str) -> Tables:
-    """Reads `name`.inter, .kg, .link and, where there is one, .item from `folder`.
+    """Reads `name`.inter and, where there are such, .kg, .link and .item from `folder`.
+
+    Without .kg and .link the data set has no knowledge graph.
 
     Raises:
-      UserError: a file is missing, has another header, a ragged line, an empty id or a time that is no number, or an
-        item is linked to two entities.
+      UserError: a file is missing, has another header, a ragged line, an empty id or a time that is not understood, or
+        an item is linked to two entities.
     """
     path = os.path.join(folder, name)
+    files = [path + ".inter"]
     interactions = read_columns(path + ".inter", INTERACTION_COLUMNS)
-    interactions["timestamp"] = _numbers(interactions["timestamp"], path + ".inter")
-    triplets = read_columns(path + ".kg", TRIPLET_COLUMNS)
-    links = read_columns(path + ".link", LINK_COLUMNS)
-    check_links(links, lambda row: f"{path}.link: line {row + 2}")
-    files = [path + ending for ending in (".inter", ".kg", ".link")]
+    interactions["timestamp"] = ordered(interactions["timestamp"], lambda row: f"{path}.inter: line {row + 2}")
+    triplets, links = (pd.DataFrame(columns=list(columns), dtype=object) for columns in (TRIPLETS, LINKS))
+    if os.path.exists(path + ".kg") or os.path.exists(path + ".link"):
+        triplets = read_columns(path + ".kg", TRIPLET_COLUMNS)
+        links = read_columns(path + ".link", LINK_COLUMNS)
+        check_links(links, lambda row: f"{path}.link: line {row + 2}")
+        files += [path + ".kg", path + ".link"]
     titles = None
     if os.path.exists(path + ".item"):
         titles = _read_titles(path + ".item")
@@ -79,7 +86,8 @@ def read_columns(path: str, columns: Sequence[str]) -> pd.DataFrame:
     for column in columns:
         empty = (table[column] == "").to_numpy()
         if empty.any():
-            raise UserError(f"{path}: line {_line(empty)}: column {column!r} is empty or missing")
+            # The header is line 1.
+            raise UserError(f"{path}: line {int(np.argmax(empty)) + 2}: column {column!r} is empty or missing")
     table.columns = [column.split(":")[0] for column in columns]
     return table
 
@@ -121,7 +129,9 @@ def _read_strings(path, **kwargs):
                 **kwargs,
             )
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; --raw_dir must hold NAME.inter, NAME.kg and NAME.link") from None
+        raise UserError(
+            f"{path}: no such file; --raw_dir must hold NAME.inter and, for a knowledge graph, NAME.kg and NAME.link"
+        ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except pd.errors.EmptyDataError:
@@ -129,16 +139,18 @@ def _read_strings(path, **kwargs):
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 ({error.reason}); convert it, for example with iconv") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise UserError(f"{path}: {str(error).split('C error: ')[-1].strip()} (a ragged line)") from None
+        reason = _first_ragged_line(path) or str(error).split("C error: ")[-1].strip()
+        raise UserError(f"{path}: {reason} (a ragged line)") from None
 
 
-def _numbers(column, path):
-    numbers = pd.to_numeric(column, errors="coerce")
-    bad = ~np.isfinite(numbers.to_numpy(dtype=float))
-    if bad.any():
-        value = column[bad].iloc[0]
-        raise UserError(f"{path}: line {_line(bad)}: column 'timestamp:float': {value!r} is not a finite number")
-    return numbers
+def _first_ragged_line(path):
+    """Returns which line has other than the header's number of fields, or None."""
+    with open(path, encoding="utf-8-sig", newline="\n") as file:
+        wanted = file.readline().count("\t") + 1
+        for number, line in enumerate(file, start=2):
+            if line.count("\t") + 1 != wanted:
+                return f"line {number} has {line.count(chr(9)) + 1} fields, the header {wanted}"
+    return None
 
 
 def _read_titles(path):
@@ -148,8 +160,3 @@ def _read_titles(path):
         return None
     titles = table[["item_id:token", column]].fillna("").drop_duplicates("item_id:token")
     return titles.set_axis(["item_id", "title"], axis=1)
-
-
-def _line(rows):
-    """The line in the file of the first true row: the header is line 1."""
-    return int(np.argmax(rows)) + 2

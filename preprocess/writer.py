@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from katrec.common import files
+from katrec.common.ids import pack
 from preprocess.pipeline import Prepared
 
 
@@ -26,43 +27,52 @@ def write(prepared: Prepared, folder: str, name: str, manifest: Mapping[str, Any
     Returns:
       The statistics, Table 1's columns.
     """
-    path = os.path.join(folder, "manifest.json")
+    path = os.path.join(folder, files.MANIFEST)
     if os.path.exists(path):
         os.unlink(path)
     statistics = table_1(prepared, name)
-    _write_arrays(
-        folder,
-        "interactions.npz",
-        offsets=prepared.offsets,
-        items=prepared.items,
-        valid=prepared.valid,
-        test=prepared.test,
-    )
-    _write_arrays(folder, "triplets.npz", triplets=prepared.triplets)
+    arrays = {
+        "interactions.npz": {
+            "offsets": prepared.offsets,
+            "items": prepared.items,
+            "valid": prepared.valid,
+            "test": prepared.test,
+        },
+        "triplets.npz": {"triplets": prepared.triplets},
+        # Beside the tables, as arrays: what a line end in a table could shift is found out when it is read.
+        "ids.npz": {
+            f"{what}_{part}": array
+            for what, ids in (("item", prepared.item_ids), ("user", prepared.user_ids))
+            for part, array in zip(("bytes", "offsets"), pack(ids))
+        },
+    }
+    for output, content in arrays.items():
+        with files.replacing(os.path.join(folder, output), "wb") as file:
+            np.savez(file, **content)
     items = len(prepared.item_ids)
-    _write_rows(
-        folder, "items.tsv", item_id=prepared.item_ids, entity_id=prepared.entity_ids[:items], title=prepared.titles
-    )
-    _write_rows(folder, "users.tsv", user_id=prepared.user_ids)
-    _write_rows(folder, "entities.tsv", entity_id=prepared.entity_ids)
-    _write_rows(folder, "relations.tsv", relation_id=prepared.relation_ids)
+    tables = {
+        "items.tsv": {
+            "item_id": prepared.item_ids,
+            "entity_id": prepared.entity_ids[:items],
+            "title": prepared.titles,
+        },
+        "users.tsv": {"user_id": prepared.user_ids},
+        "entities.tsv": {"entity_id": prepared.entity_ids},
+        "relations.tsv": {"relation_id": prepared.relation_ids},
+    }
+    for output, columns in tables.items():
+        files.write_columns(os.path.join(folder, output), columns)
     files.write_json(os.path.join(folder, "statistics.json"), statistics)
-    outputs = [
-        "interactions.npz",
-        "triplets.npz",
-        "items.tsv",
-        "users.tsv",
-        "entities.tsv",
-        "relations.tsv",
-        "statistics.json",
-    ]
     files.write_json(
         path,
         {
             "dataset": name,
+            "format": files.DATA_FORMAT,
             **manifest,
             "report": prepared.report,
-            "outputs": {output: files.sha256(os.path.join(folder, output)) for output in outputs},
+            "outputs": {
+                output: files.sha256(os.path.join(folder, output)) for output in (*arrays, *tables, "statistics.json")
+            },
             "versions": {"python": platform.python_version(), "numpy": np.__version__, "pandas": pd.__version__},
         },
     )
@@ -84,15 +94,3 @@ def table_1(prepared: Prepared, name: str) -> dict[str, Any]:
         "triplets": len(prepared.triplets),
         "density": interactions / (users * items),
     }
-
-
-def _write_arrays(folder, name, **arrays):
-    with files.replacing(os.path.join(folder, name), "wb") as file:
-        np.savez(file, **arrays)
-
-
-def _write_rows(folder, name, **columns):
-    with files.replacing(os.path.join(folder, name)) as file:
-        # Raw ids and titles were read from tab-separated fields: they hold neither tabs nor line ends.
-        file.write("\t".join(columns) + "\n")
-        file.writelines("\t".join(row) + "\n" for row in zip(*columns.values()))

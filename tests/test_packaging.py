@@ -35,8 +35,9 @@ def installed(tmp_path_factory):
 def test_the_wheel_has_two_packages_and_the_flags(installed):
     assert {path.name for path in installed.iterdir() if path.suffix != ".dist-info"} == {"katrec", "preprocess"}
     flags = {path.relative_to(ROOT / "datasets") for path in ROOT.glob("datasets/*/*.txt")}
-    assert flags == {path.relative_to(installed / "katrec" / "datasets")
-                     for path in installed.glob("katrec/datasets/*/*.txt")}
+    assert flags == {
+        path.relative_to(installed / "katrec" / "datasets") for path in installed.glob("katrec/datasets/*/*.txt")
+    }
     assert (installed / "katrec" / "py.typed").exists() and (installed / "preprocess" / "py.typed").exists()
     [entries] = installed.glob("*.dist-info/entry_points.txt")
     assert "katrec-train = katrec.train:command" in entries.read_text()

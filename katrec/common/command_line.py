@@ -6,9 +6,11 @@ standard error, without a traceback.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import types
+import warnings
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -35,6 +37,11 @@ def run(main: Callable[..., None], flag_values: flags.FlagValues, positional: bo
       positional: whether there may be such arguments.
     """
     module = sys.modules[main.__module__]
+    warnings.showwarning = _show_warning(warnings.showwarning)
+    for stream in (sys.stdout, sys.stderr):
+        # A title that the terminal cannot show is no reason to stop.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = _status(module, main, flag_values, positional)
         sys.stdout.flush()
@@ -43,6 +50,23 @@ def run(main: Callable[..., None], flag_values: flags.FlagValues, positional: bo
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     sys.exit(status)
+
+
+def warn(message: str) -> None:
+    """Says in one line on standard error that something may not be what the user wants."""
+    print(f"warning: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _show_warning(others: Callable[..., None]) -> Callable[..., None]:
+    """Returns how warnings are shown: the project's own in one line, others as Python does."""
+
+    def show(message, category, *args, **kwargs):
+        if category is UserWarning:
+            warn(str(message))
+        else:
+            others(message, category, *args, **kwargs)
+
+    return show
 
 
 def _status(module, main, flag_values, positional):

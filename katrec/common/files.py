@@ -7,12 +7,15 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, Union
 
 from katrec.common.command_line import UserError
+from katrec.common.ids import escape, unescape
 
 Path = Union[str, os.PathLike]
+# Of a prepared data set; the second format has ids.npz and escapes in its tables.
+MANIFEST, DATA_FORMAT = "manifest.json", 2
 
 
 @contextlib.contextmanager
@@ -31,7 +34,8 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO]:
     handle, beside = tempfile.mkstemp(dir=folder, prefix=os.path.basename(path) + ".")
     encoding = None if "b" in mode else "utf-8"
     try:
-        with open(handle, mode, encoding=encoding) as file:
+        newline = None if "b" in mode else "\n"
+        with open(handle, mode, encoding=encoding, newline=newline) as file:
             yield file
         umask = os.umask(0)
         os.umask(umask)
@@ -71,14 +75,27 @@ def read_column(path: Path, name: str) -> list[str]:
       UserError: the file is missing or has no such column.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        # A line ends with a line feed alone: other ends are characters of a field.
+        with open(path, encoding="utf-8", newline="\n") as file:
             header, *rows = (line.rstrip("\n").split("\t") for line in file)
         place = header.index(name)
-        return [row[place] for row in rows]
+        return [unescape(row[place]) for row in rows]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, IndexError):
+    except (ValueError, IndexError):  # a UnicodeDecodeError is a ValueError
         raise UserError(f"{path}: has no column {name!r} in every row; prepare the data set again") from None
+
+
+def write_columns(path: Path, columns: Mapping[str, Iterable[str]]) -> None:
+    """Writes a tab-separated file with a header; tabs, line ends and backslashes in a field are escaped.
+
+    Args:
+      path: the file to write.
+      columns: {name: its fields}, all of one length.
+    """
+    with replacing(path) as file:
+        file.write("\t".join(columns) + "\n")
+        file.writelines("\t".join(map(escape, row)) + "\n" for row in zip(*columns.values()))
 
 
 def sha256(path: Path) -> str:

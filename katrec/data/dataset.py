@@ -10,6 +10,7 @@ import numpy as np
 
 from katrec.common import files
 from katrec.common.command_line import UserError
+from katrec.common.ids import unpack
 
 UNSTATED = "not stated"
 
@@ -59,14 +60,16 @@ class Dataset(NamedTuple):
         offsets = self.offsets + np.concatenate([[0], np.cumsum(held)])
         return offsets, np.insert(self.items, ends, self.valid[held])
 
-    def interactions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns all interactions, held out or not: the arrays user, item."""
+    def interactions(self, until: str = "test") -> tuple[np.ndarray, np.ndarray]:
+        """Returns the interactions up to those of a split: the arrays user, item.
+
+        Args:
+          until: "valid" (training and validation items, what is known when these are predicted) or "test" (all).
+        """
         users = np.repeat(np.arange(self.num_users), np.diff(self.offsets))
         held = np.flatnonzero(self.valid >= 0)
-        return (
-            np.concatenate([users, held, held]),
-            np.concatenate([self.items, self.valid[held], self.test[held]]),
-        )
+        later = [self.valid[held]] if until == "valid" else [self.valid[held], self.test[held]]
+        return np.concatenate([users, *[held] * len(later)]), np.concatenate([self.items, *later])
 
     def popularity(self) -> np.ndarray:
         """Returns how many training interactions each item has, int64[|I|]."""
@@ -81,6 +84,17 @@ class Dataset(NamedTuple):
         Raises:
           UserError: the prepared file is missing or damaged.
         """
+        if what in ("item", "user"):
+            path = os.path.join(self.folder, "ids.npz")
+            arrays = _arrays(path)
+            try:
+                return unpack(arrays[f"{what}_bytes"], arrays[f"{what}_offsets"])
+            except (KeyError, ValueError, IndexError) as error:
+                raise UserError(f"{path}: cannot be read ({error}); prepare the data set again") from None
+        return self.table_ids(what)
+
+    def table_ids(self, what: str) -> list[str]:
+        """Returns the raw ids that a table, such as items.tsv, has; arguments and errors as in `raw_ids`."""
         plural = {"entity": "entities"}.get(what, f"{what}s")
         return files.read_column(os.path.join(self.folder, f"{plural}.tsv"), f"{what}_id")
 
@@ -92,28 +106,42 @@ def load(datasets_dir: str, name: str) -> Dataset:
       UserError: the data set is not prepared, or its files do not fit together.
     """
     folder = os.path.join(datasets_dir, name)
-    manifest_path = os.path.join(folder, "manifest.json")
+    manifest_path = os.path.join(folder, files.MANIFEST)
     if not os.path.exists(manifest_path):
         raise UserError(f"{folder}: no prepared data set; run: python -m preprocess --dataset={name}")
     manifest = files.read_json(manifest_path)
+    current = isinstance(manifest, dict) and manifest.get("format") == files.DATA_FORMAT
+    if not current or not isinstance(manifest.get("outputs"), dict):
+        raise UserError(f"{folder}: prepared by another version of katrec; prepare the data set again")
+    for output, checksum in manifest["outputs"].items():
+        path = os.path.join(folder, output)
+        if not os.path.exists(path) or files.sha256(path) != checksum:
+            raise UserError(f"{path}: missing, or not what was prepared (its SHA-256 differs); prepare it again")
     statistics = files.read_json(os.path.join(folder, "statistics.json"))
-    sequences = _arrays(os.path.join(folder, "interactions.npz"))
-    triplets = _arrays(os.path.join(folder, "triplets.npz"))["triplets"]
     dataset = Dataset(
         name=name,
-        triplets=triplets,
+        triplets=_arrays(os.path.join(folder, "triplets.npz"))["triplets"],
         num_items=statistics["items"],
         num_entities=statistics["items"] + statistics["entities"],
         num_relations=statistics["relations"],
         checksums=manifest["outputs"],
         licence=manifest.get("licence", UNSTATED),
         folder=folder,
-        **sequences,
+        **_arrays(os.path.join(folder, "interactions.npz")),
     )
+    sizes = {
+        "item": dataset.num_items,
+        "user": dataset.num_users,
+        "entity": dataset.num_entities,
+        "relation": dataset.num_relations,
+    }
     fits = (
         dataset.num_users == statistics["users"] == len(dataset.offsets) - 1
-        and len(triplets) == statistics["triplets"]
+        and len(dataset.triplets) == statistics["triplets"]
         and dataset.items.max(initial=0) < dataset.num_items
+        and all(len(dataset.table_ids(what)) == size for what, size in sizes.items())
+        and all(dataset.table_ids(what) == dataset.raw_ids(what) for what in ("item", "user"))
+        and all(len(set(dataset.raw_ids(what))) == sizes[what] for what in ("item", "user"))
     )
     if not fits:
         raise UserError(f"{folder}: the files do not fit together; prepare the data set again")

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from katrec.common.command_line import UserError
 from katrec.data.dataset import Dataset
 from katrec.data.negatives import item_negatives
 from katrec.data.sequences import positions_within, recent_items
@@ -21,9 +22,12 @@ SPLITS = ("valid", "test")
 class Evaluator:
     """Ranks the held-out items of one split.
 
-    `sampled`: among `num_negatives` distinct items outside all of the user's interactions, drawn once from a fixed
-    seed, the same for every model and training seed. `full`: among all items outside the history that the model
-    reads; the target is always ranked. Ties count against the target.
+    `sampled`: among `num_negatives` distinct items that the user has not interacted with up to the target, drawn once
+    from a fixed seed, the same for every model and training seed. The ranking of the validation items does not know the
+    test items: they may be among its negatives. `full`: among all items outside the history that the model reads; the
+    target is always ranked. Ties count against the target.
+
+    A user whose history has every other item leaves nothing to rank the target against, and is left out.
 
     Args:
       model: what is evaluated.
@@ -32,7 +36,13 @@ class Evaluator:
       num_negatives: negatives a user; a user with fewer items outside the history gets all of those.
 
     Attributes:
-      users: int[n], the users with a held-out item.
+      users: int[n], the users with a held-out item that can be ranked.
+      left_out: how many users have a held-out item and nothing to rank it against.
+      short: how many of `users` have fewer negatives than were asked for.
+      fewest: how many the user with the fewest has.
+
+    Raises:
+      UserError: no user can be evaluated.
     """
 
     def __init__(self, model: RankingModel, dataset: Dataset, split: str, num_negatives: int) -> None:
@@ -41,12 +51,21 @@ class Evaluator:
         self._tables = tf.function(model.inference_tables)
         self._vectors = tf.function(model.next_item_vectors, reduce_retracing=True)
         targets = getattr(dataset, split)
-        self.users = np.flatnonzero(targets >= 0)
-        self._targets = targets[self.users].astype(np.int32)
         generator = np.random.default_rng([NEGATIVES_SEED, SPLITS.index(split)])
-        negatives = item_negatives(
-            *dataset.interactions(), dataset.num_users, dataset.num_items, num_negatives, generator
-        )[self.users]
+        known = dataset.interactions(split)
+        negatives = item_negatives(*known, dataset.num_users, dataset.num_items, num_negatives, generator)
+        held_out = targets >= 0
+        self.users = np.flatnonzero(held_out & (negatives[:, 0] >= 0))
+        self.left_out = int(held_out.sum()) - len(self.users)
+        if not len(self.users):
+            raise UserError(
+                f"data set {dataset.name}: no user's {split} item can be ranked: "
+                + ("every history has all items" if held_out.any() else "no user has three interactions")
+            )
+        negatives = negatives[self.users]
+        self.short = int((negatives[:, -1] < 0).sum())
+        self.fewest = int((negatives >= 0).sum(axis=1).min())
+        self._targets = targets[self.users].astype(np.int32)
         self._candidates = np.concatenate([self._targets[:, None], negatives], axis=1)
         self._offsets, self._items = dataset.histories(split)
         self._seen_offsets, self._seen_items = _distinct_but(targets, self._offsets, self._items, dataset.num_items)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
+from katrec.common import files
 from katrec.common.command_line import FlagError, UserError
 from katrec.common.paper import TABLE_1
 from katrec.experiments.running import PlannedRun, common_flags, flagfiles, settings_file
@@ -92,12 +93,13 @@ def preparation(datasets_dir: str, dataset: str) -> Optional[list[str]]:
     Raises:
       UserError: its files must be brought by hand.
     """
-    if os.path.exists(os.path.join(datasets_dir, dataset, "manifest.json")):
+    manifest = os.path.join(datasets_dir, dataset, files.MANIFEST)
+    if os.path.exists(manifest) and files.read_json(manifest).get("format") == files.DATA_FORMAT:
         return None
     if dataset not in FETCHED_DATASETS:
         source = "" if dataset in TABLE_1 else " --source=atomic"
         raise UserError(
-            f"{datasets_dir}/{dataset}: not prepared; run: python -m preprocess --dataset={dataset}"
-            f"{source} --raw_dir=DIR, with the filters that its flags.txt names"
+            f"{datasets_dir}/{dataset}: not prepared, or by another version; run: python -m preprocess "
+            f"--dataset={dataset}{source} --raw_dir=DIR, with the filters that its flags.txt names"
         )
     return [sys.executable, "-m", "preprocess", f"--dataset={dataset}", f"--datasets_dir={datasets_dir}"]

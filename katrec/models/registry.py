@@ -18,12 +18,14 @@ class ModelEntry(NamedTuple):
       path: "module:Class"; the class is called with the settings, a `Dataset` and a precision policy.
       attention_dim: of the settings, the size q that `num_heads` must divide; None for a model without heads.
       pretrained_with: name of the model whose item and user vectors it begins with, or None.
+      reads_graph: whether it is trained on a knowledge graph.
     """
 
     title: str
     path: str
     attention_dim: Optional[Callable[[Settings], int]] = None
     pretrained_with: Optional[str] = None
+    reads_graph: bool = False
 
 
 def _hidden_dim(settings: Settings) -> int:
@@ -41,7 +43,7 @@ MODELS = {
     "gru4rec++": ModelEntry("GRU4Rec++", "katrec.models.gru4rec:GRU4RecPlusPlus"),
     "sasrec": ModelEntry("SASRec", "katrec.models.sasrec:SASRec", _hidden_dim),
     "bert4rec": ModelEntry("BERT4Rec", "katrec.models.bert4rec:BERT4Rec", _hidden_dim),
-    "katrec": ModelEntry("KATRec", "katrec.models.katrec:KATRec", _node_dim, pretrained_with="bprmf"),
+    "katrec": ModelEntry("KATRec", "katrec.models.katrec:KATRec", _node_dim, pretrained_with="bprmf", reads_graph=True),
 }
 
 

@@ -159,6 +159,7 @@ def _notes(runs, seeds, titles):
         lines.append(
             f"{_title(model, variant, titles)}: steps {steps}; seconds {seconds}; {result['precision']} products; "
             f"{result['users']} test users"
+            + (f" ({result['users_left_out']} left out)" if result.get("users_left_out") else "")
         )
     return [
         *lines,

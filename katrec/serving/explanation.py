@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
+from katrec.common import files
 from katrec.common.command_line import UserError
+from katrec.common.ids import as_text
 from katrec.data import collaborative_graph
 from katrec.data.dataset import load
 from katrec.serving.paths import PathFinder
@@ -73,7 +75,7 @@ class Explainer:
         folder = os.path.join(datasets_dir, name)
         if weights is None:
             self.note = f"no paths: {recommender.metadata['model']} has no knowledge graph"
-        elif not os.path.exists(os.path.join(folder, "manifest.json")):
+        elif not os.path.exists(os.path.join(folder, files.MANIFEST)):
             self.note = f"no paths: they need the prepared data set {name}, which is not in {datasets_dir}"
         else:
             self._read(folder, datasets_dir, name, weights)
@@ -99,14 +101,14 @@ class Explainer:
         paths: list[tuple[tuple[Hop, ...], float]] = []
         note = self.note
         if self._finder:
-            known = [self._numbers[str(one)] for one in history if str(one) in self._numbers]
-            if str(item) not in self._numbers:
+            known = [self._numbers[one] for one in map(as_text, history) if one in self._numbers]
+            if as_text(item) not in self._numbers:
                 note = "no paths: the item is not in the data set"
             else:
-                start = self._numbers[str(item)]
+                start = self._numbers[as_text(item)]
                 paths = [(self._hops(start, path), path.weight) for path in self._finder.find(start, known, count)]
                 note = "" if paths else "no path of two or three hops to the history"
-        return Explanation(str(item), self._name(item), paths, attention, note)
+        return Explanation(as_text(item) or "", self._name(item), paths, attention, note)
 
     def _hops(self, start, path):
         nodes = [start, *(step.node for step in path.steps)]
@@ -122,4 +124,5 @@ class Explainer:
         return "^" + self._relations[number - self._num_relations]
 
     def _name(self, item):
-        return self._recommender.titles.get(str(item), str(item))
+        text = as_text(item) or ""
+        return self._recommender.titles.get(text, text)

@@ -61,7 +61,9 @@ def export(
     size = write(served, path, metadata, os.path.join(dataset.folder, "items.tsv"))
     print(f"exported {settings.model} of {dataset.name} to {path}, {size / 2**20:.1f} MiB")
     recommender = Recommender.load(path, os.path.dirname(dataset.folder))
-    difference, users = largest_difference(recommender.signatures, model, dataset, *ids)
+    # By the tables' ids: those of the SavedModel come from the arrays.
+    by_table = dataset.table_ids("item"), dataset.table_ids("user")
+    difference, users = largest_difference(recommender.signatures, model, dataset, *by_table)
     print(f"its scores of all items for {users:,} test users differ from the model's by at most {difference:.1e}")
     if not difference <= TOLERANCE:
         raise UserError(

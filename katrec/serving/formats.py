@@ -15,11 +15,6 @@ Rows = Sequence[dict[str, Any]]
 Explanations = Sequence[Optional["Explanation"]]
 
 
-def split(text: str) -> list[str]:
-    """Returns the item ids of a comma-separated list; spaces around them are not theirs."""
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
 def as_table(rows: Rows, explanations: Explanations) -> str:
     """Returns lines with rank, score, item and title, an explanation below each where there is one."""
     width = max([4, *(len(row["item"]) for row in rows)])

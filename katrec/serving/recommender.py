@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional
@@ -13,11 +15,14 @@ from tqdm import tqdm
 
 from katrec.common import files
 from katrec.common.command_line import UserError
+from katrec.common.ids import as_text
 from katrec.serving import EXTRA
+from katrec.serving.unknown import MISSING, UnknownIds
 
 if TYPE_CHECKING:
     from katrec.serving.explanation import Explanation
 
+FRAME_COLUMNS = (("user_id", "item_id", "timestamp"), ("user", "item", "timestamp"))
 BATCH_HISTORIES = 512
 SILENT_SECONDS = 3
 
@@ -70,42 +75,76 @@ class Recommender:
     def recommend(self, histories: Any, k: int = 10, users: Optional[Sequence[Any]] = None) -> Any:
         """Recommends items that a history does not have.
 
+        Ids may be text, bytes or numbers: "3", b"3" and 3.0 are one id. Ids that the model does not know are passed
+        over; how many, with an example, is said by a `UserWarning`.
+
         Args:
           histories: a sequence of sequences of raw item ids, oldest first; a 2-d numpy array of ids, padded with ""; or
-            a pandas DataFrame with the columns user, item, timestamp.
+            a pandas DataFrame with the columns user_id, item_id, timestamp (or user, item, timestamp), whose times are
+            as in `prepare_frames`.
           k: how many items.
           users: raw user ids, one a history, for a model that takes users; unknown ones are allowed.
 
         Returns:
           A list for each history of pairs (item, score), the best first, fewer than k where no more items are left; of
-          a DataFrame a DataFrame with the columns user, rank, item, score.
+          a DataFrame a DataFrame with the columns user_id, rank, item_id, score (user and item as they were given).
 
         Raises:
-          ValueError: k is not within 1 … max_k, or the histories are of none of these kinds.
+          ValueError: k is not within 1 … max_k, the histories are of none of these kinds, or the users are not as many.
+          UserError: a user or a time of a DataFrame is missing or not understood.
         """
-        if not 1 <= k <= self.max_k:
-            raise ValueError(f"k is {k}, it must be from 1 to {self.max_k}")
         if hasattr(histories, "columns"):
             return self._recommend_frame(histories, k)
-        return list(self.recommend_stream(histories, k, users))
+        if users is not None and hasattr(histories, "__len__") and len(users) != len(histories):
+            raise ValueError(f"{len(histories)} histories and {len(users)} users: each history needs one user")
+        unknown = UnknownIds(self._knows)
+        answers = list(self._stream(histories, k, users, unknown))
+        unknown.warn(stacklevel=2)
+        return answers
 
     def recommend_stream(
         self, histories: Iterable[Sequence[Any]], k: int = 10, users: Optional[Iterable[Any]] = None
     ) -> Iterator[list[tuple[str, float]]]:
-        """Yields what `recommend` lists, for any number of histories, in batches of 512; arguments as there."""
-        users = iter(users) if users is not None else None
+        """Yields what `recommend` lists, for any number of histories, in batches of 512; arguments as there.
+
+        What it warns about is said at the end.
+        """
+        unknown = UnknownIds(self._knows)
+        yield from self._stream(histories, k, users, unknown)
+        unknown.warn(stacklevel=2)
+
+    def _stream(self, histories, k, users, unknown):
+        k = self._checked_k(k)
+        if users is not None and not self.takes_users:
+            raise ValueError("this model does not know users, only histories: leave `users` out")
+        users = None if users is None else iter(users)
         for batch in _batches(histories):
-            own = None if users is None else [str(next(users)) for _ in batch]
-            given = self.signatures["recommend"](k=tf.constant(k), **self._inputs(batch, own))
+            of_batch = None if users is None else [_id(user) for user in itertools.islice(users, len(batch))]
+            if of_batch is not None and len(of_batch) < len(batch):
+                raise ValueError("there are fewer users than histories: each history needs one user")
+            given = self.signatures["recommend"](k=tf.constant(k), **self._inputs(batch, of_batch))
+            unknown.add(batch, given["unknown"].numpy())
             for items, scores in zip(given["items"].numpy(), given["scores"].numpy().tolist()):
                 yield [(item.decode(), score) for item, score in zip(items, scores) if item]
+        if users is not None and next(users, None) is not None:
+            raise ValueError("there are more users than histories: each history needs one user")
 
-    def similar_items(self, item: Any, k: int = 10) -> list[tuple[str, float]]:
-        """Returns the k items whose vectors have the largest cosine with an item's, pairs (item, cosine).
+    def _checked_k(self, k):
+        try:
+            number = operator.index(k)
+        except TypeError:
+            number = None
+        if number is None or isinstance(k, bool):
+            raise ValueError(f"k is {k!r}, it must be a whole number from 1 to {self.max_k}")
+        if not 1 <= number <= self.max_k:
+            raise ValueError(f"k is {k}, it must be from 1 to {self.max_k}")
+        return number
 
-        Raises:
-          ValueError: the item is not known, or k is not within 1 … number of items − 1.
-        """
+    def _knows(self, item):
+        return item in self._items()[1]
+
+    def _items(self):
+        """Returns the raw ids, {id: row}, and the items' unit vectors, read once."""
         if self._table is None:
             table = self.signatures["item_table"]()
             # The last columns are bias and popularity, which are no likeness.
@@ -113,8 +152,17 @@ class Recommender:
             norms = np.linalg.norm(vectors, axis=1, keepdims=True)
             ids = [one.decode() for one in table["items"].numpy()]
             self._table = ids, {one: row for row, one in enumerate(ids)}, vectors / np.maximum(norms, 1e-12)
-        ids, rows, vectors = self._table
-        row = rows.get(str(item))
+        return self._table
+
+    def similar_items(self, item: Any, k: int = 10) -> list[tuple[str, float]]:
+        """Returns the k items whose vectors have the largest cosine with an item's, pairs (item, cosine).
+
+        Raises:
+          ValueError: the item is not known, or k is not within 1 … number of items − 1.
+        """
+        k = operator.index(k)
+        ids, rows, vectors = self._items()
+        row = rows.get(_id(item))
         if row is None:
             raise ValueError(f"item {item!r} is not known to the model")
         if not 1 <= k < len(ids):
@@ -150,7 +198,8 @@ class Recommender:
         """
         if "attention" not in self.signatures:
             return []
-        given = self.signatures["attention"](**self._inputs([history], None if user is None else [str(user)]))
+        users = None if user is None else [_id(user)]
+        given = self.signatures["attention"](**self._inputs([[_id(item) for item in history]], users))
         weights = given["weights"].numpy()[0].mean(axis=0).tolist()
         return [(item.decode(), weight) for item, weight in zip(given["items"].numpy()[0], weights) if item]
 
@@ -162,7 +211,7 @@ class Recommender:
 
     def _inputs(self, histories, users):
         width = max(1, *map(len, histories)) if histories else 1
-        padded = [[str(item) for item in history] + [""] * (width - len(history)) for history in histories]
+        padded = [history + [""] * (width - len(history)) for history in histories]
         inputs = {"history": tf.constant(padded)}
         if self.takes_users:
             inputs["user"] = tf.constant(users if users is not None else [""] * len(histories))
@@ -171,17 +220,39 @@ class Recommender:
     def _recommend_frame(self, frame, k):
         import pandas as pd
 
-        missing = [name for name in ("user", "item", "timestamp") if name not in frame.columns]
-        if missing:
-            raise ValueError(f"the DataFrame has no column {missing[0]!r}, it needs user, item and timestamp")
-        grouped = frame.sort_values("timestamp", kind="stable").groupby("user", sort=True)["item"]
-        users, histories = zip(*((user, items.tolist()) for user, items in grouped)) if len(frame) else ((), ())
+        from katrec.common.times import ordered
+
+        named = [names for names in FRAME_COLUMNS if set(names) <= set(frame.columns)]
+        if not named:
+            raise ValueError(
+                f"the DataFrame needs the columns {', '.join(FRAME_COLUMNS[0])}; it has {list(frame.columns)}"
+            )
+        user, item, time = named[0]
+        if any(list(frame.columns).count(column) > 1 for column in named[0]):
+            raise ValueError(f"a column stands in the DataFrame twice: {list(frame.columns)}")
+        frame = frame.reset_index(drop=True)
+        missing = frame[user].isna()
+        if missing.any():
+            raise UserError(f"row {int(missing.argmax())}: {user} is missing")
+        times = ordered(frame[time], lambda row: f"row {row}")
+        order = np.argsort(times, kind="stable")
+        grouped = frame.iloc[order].groupby(user, sort=True, observed=True)[item]
+        users, histories = zip(*((one, items.tolist()) for one, items in grouped)) if len(frame) else ((), ())
+        unknown = UnknownIds(self._knows)
+        answers = self._stream(histories, k, users if self.takes_users else None, unknown)
         rows = [
-            (user, rank, item, score)
-            for user, items in zip(users, self.recommend_stream(histories, k, users))
-            for rank, (item, score) in enumerate(items, start=1)
+            (one, rank, found, score)
+            for one, items in zip(users, answers)
+            for rank, (found, score) in enumerate(items, start=1)
         ]
-        return pd.DataFrame(rows, columns=["user", "rank", "item", "score"])
+        unknown.warn(stacklevel=3)
+        return pd.DataFrame(rows, columns=[user, "rank", item, "score"])
+
+
+def _id(value):
+    """Returns an id as text; a missing one as a text that no model knows."""
+    text = as_text(value)
+    return MISSING if text is None else text
 
 
 def _batches(histories):
@@ -191,7 +262,7 @@ def _batches(histories):
     for history in tqdm(histories, "recommending", **progress):
         if isinstance(history, (str, bytes)):
             raise ValueError(f"a history must be a sequence of item ids, not the text {history!r}")
-        batch.append(list(history))
+        batch.append([_id(item) for item in history])
         if len(batch) == BATCH_HISTORIES:
             yield batch
             batch = []

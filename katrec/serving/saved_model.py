@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -10,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging as absl_logging
 
 from katrec.common import files
+from katrec.common.command_line import UserError
 from katrec.data.dataset import Dataset
 from katrec.data.sequences import recent_items
 from katrec.models.base import RankingModel
@@ -38,7 +42,8 @@ def write(served: Served, path: str, metadata: Mapping[str, Any], items_file: fi
     os.makedirs(parent, exist_ok=True)
     beside = tempfile.mkdtemp(dir=parent, prefix=os.path.basename(path) + ".")
     try:
-        tf.saved_model.save(served, beside, signatures=served.signatures())
+        with _quiet():
+            tf.saved_model.save(served, beside, signatures=served.signatures())
         files.write_json(os.path.join(beside, EXTRA, "metadata.json"), metadata)
         shutil.copy(items_file, os.path.join(beside, EXTRA, "items.tsv"))
         os.chmod(beside, 0o755)
@@ -47,6 +52,20 @@ def write(served: Served, path: str, metadata: Mapping[str, Any], items_file: fi
         shutil.rmtree(beside)
         raise
     return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps TensorFlow from telling a user about functions of this project that it does not keep."""
+    logger, verbosity = tf.get_logger(), absl_logging.get_verbosity()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        absl_logging.set_verbosity(verbosity)
 
 
 def largest_difference(
@@ -65,9 +84,15 @@ def largest_difference(
       item_ids: raw ids in the order of their numbers.
       user_ids: the same of the users.
 
+    Raises:
+      UserError: the SavedModel has other items, or in another order.
+
     Returns:
       The largest difference of two scores, and of how many users: of all, of more than 1,000 that many evenly spread.
     """
+    served = [item.decode("utf-8") for item in signatures["item_table"]()["items"].numpy()]
+    if served != list(item_ids):
+        raise UserError("the SavedModel's items are not the data set's; prepare the data set again, and train again")
     items, names = (np.asarray(ids, dtype=object) for ids in (item_ids, user_ids))
     table = signatures["item_table"]()["vectors"]
     score = tf.function(model.call)

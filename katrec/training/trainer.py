@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from typing import Any, Optional
 
 import tensorflow as tf
@@ -14,6 +15,7 @@ from katrec.common.command_line import UserError
 from katrec.data.dataset import Dataset
 from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import SPLITS, Evaluator
+from katrec.models import registry
 from katrec.models.build import build
 from katrec.settings import Settings
 from katrec.training import checkpoints, devices, pretraining, run_directory
@@ -45,6 +47,11 @@ class Trainer:
         self._output_dir, self._pretrained_dir = output_dir, pretrained_dir
         if (dataset.valid >= 0).sum() == 0:
             raise UserError(f"data set {dataset.name}: no user has three interactions, there is nothing to evaluate")
+        if registry.MODELS[settings.model].reads_graph and not len(dataset.triplets) and not settings.allow_empty_graph:
+            raise UserError(
+                f"data set {dataset.name} has no triplet: {settings.model} would learn from the users' interactions "
+                "alone; prepare it with a graph, or say --allow_empty_graph"
+            )
         self._chief = devices.is_chief(settings.distribution)
         self._strategy = devices.strategy(settings.distribution)
         with self._strategy.scope():
@@ -86,12 +93,31 @@ class Trainer:
                 raise
             raise devices.lost_worker(error, self._output_dir) from None
 
+    def _say_who_is_evaluated(self):
+        for split, evaluator in self._evaluators.items():
+            if evaluator.left_out:
+                warnings.warn(
+                    f"{split}: {evaluator.left_out:,} users are left out: their histories have every other item, there "
+                    f"is nothing to rank against; {len(evaluator.users):,} are ranked",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            if evaluator.short:
+                warnings.warn(
+                    f"{split}: {evaluator.short:,} of {len(evaluator.users):,} users have fewer than "
+                    f"{self._settings.num_negatives} items outside their histories (the least: {evaluator.fewest}); "
+                    "they are ranked among those, and Hit@K is 1 for a user who has fewer than K",
+                    UserWarning,
+                    stacklevel=2,
+                )
+
     def _run(self):
         settings, progress = self._settings, self.progress
         going_on = checkpoints.restore(self._latest)
         if self._chief:
             if going_on:
                 print(f"going on from step {int(progress.step)} in {self._output_dir}")
+            self._say_who_is_evaluated()
             self._log = Log(self._output_dir, int(progress.step))
         if not going_on and pretraining.wanted(settings):
             self._pretrain()
@@ -131,6 +157,8 @@ class Trainer:
             "machine": provenance.machine(),
             "date": provenance.today(),
             "users": len(self._evaluators["test"].users),
+            "users_left_out": self._evaluators["test"].left_out,
+            "users_with_fewer_negatives": self._evaluators["test"].short,
             **{split: {protocol: metrics(values) for protocol, values in ranks[split].items()} for split in ranks},
         }
         run_directory.write_result(self._output_dir, result, self._evaluators["test"].users, ranks["test"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
 
@@ -12,8 +13,12 @@ class Options(NamedTuple):
       kgat_dir: folder of the data set in KGAT's repository, or None.
       max_bad_rows: share of damaged rows that is passed over.
       min_interactions: k of the k-core.
+      files: {"interactions": path, …} of --source=tables.
+      columns: {flag: the user's column name} of --source=tables, those that were given.
     """
 
     kgat_dir: Optional[str] = None
     max_bad_rows: float = 0.001
     min_interactions: int = 10
+    files: Mapping[str, str] = {}
+    columns: Mapping[str, str] = {}

@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
+from katrec.common import files
 from katrec.common.command_line import UserError
 from katrec.data.dataset import load
 
@@ -26,22 +27,67 @@ def test_an_unprepared_data_set_names_the_command(tmp_path):
         load(str(tmp_path), "other")
 
 
-def test_a_damaged_array_is_named(folder):
-    (folder / "tiny" / "interactions.npz").write_bytes(b"PK something")
-    with pytest.raises(UserError, match=r"interactions\.npz: cannot be read"):
+NAMES = ("interactions.npz", "triplets.npz", "ids.npz", "items.tsv", "users.tsv", "entities.tsv", "relations.tsv")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "statistics.json"])
+def test_a_file_that_was_changed_is_named(folder, name):
+    path = folder / "tiny" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"{name}: missing, or not what was prepared"):
         load(str(folder), "tiny")
+    path.unlink()
+    with pytest.raises(UserError, match=f"{name}: missing, or not what was prepared"):
+        load(str(folder), "tiny")
+
+
+def accept(folder, name):
+    """Makes the manifest agree with a file, as if it had been written so."""
+    path = folder / "tiny" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["outputs"][name] = files.sha256(folder / "tiny" / name)
+    path.write_text(json.dumps(manifest))
 
 
 def test_pickled_arrays_are_refused(folder):
     np.savez(folder / "tiny" / "triplets.npz", triplets=np.array([{"a": 1}], dtype=object))
+    accept(folder, "triplets.npz")
     with pytest.raises(UserError, match=r"triplets\.npz: cannot be read"):
         load(str(folder), "tiny")
+
+
+@pytest.mark.parametrize("change", ["one more", "one fewer", "shifted", "twice"])
+def test_ids_that_do_not_fit_the_arrays_are_refused(folder, change):
+    path = folder / "tiny" / "items.tsv"
+    header, *rows = path.read_text().splitlines()
+    rows = {
+        "one more": [*rows, "i99\tm.99\t"],
+        "one fewer": rows[:-1],
+        "shifted": [*rows[1:], rows[0]],
+        "twice": [rows[0], *rows[:-1]],
+    }[change]
+    path.write_text("\n".join([header, *rows]) + "\n")
+    accept(folder, "items.tsv")
+    with pytest.raises(UserError, match="do not fit together"):
+        load(str(folder), "tiny")
+
+
+def test_other_versions_are_refused(folder):
+    path = folder / "tiny" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for changes in ({"format": 1}, {"format": 3}, {"outputs": None}):
+        path.write_text(json.dumps({**manifest, **changes}))
+        with pytest.raises(UserError, match="prepared by another version of katrec; prepare the data set again"):
+            load(str(folder), "tiny")
 
 
 def test_files_of_two_preparations_are_refused(folder):
     path = folder / "tiny" / "statistics.json"
     statistics = json.loads(path.read_text())
     path.write_text(json.dumps({**statistics, "users": 41}))
+    accept(folder, "statistics.json")
     with pytest.raises(UserError, match="do not fit together"):
         load(str(folder), "tiny")
 

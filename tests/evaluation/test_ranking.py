@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from katrec.common.command_line import UserError
 from katrec.data.sequences import tokens_of
 from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import Evaluator, full_ranks, sampled_ranks
@@ -97,3 +98,52 @@ def test_ranking_is_not_traced_again_and_again(tiny_dataset, make_settings, monk
         evaluator.ranks()
         counts.append([function.experimental_get_tracing_count() for function in (sampled_ranks, full_ranks)])
     assert counts[0] == counts[1]
+
+
+def test_the_test_item_may_be_a_negative_of_the_validation(tiny_dataset):
+    """It is not known yet when the validation item is predicted."""
+    scores = np.zeros((40, 24))
+    scores[np.arange(40), tiny_dataset.test] = 2
+    scores[np.arange(40), tiny_dataset.valid] = 1
+    # All items outside the history are candidates, so the test item is one of them, unless the history has it.
+    expected = [
+        1 + (test not in seen(tiny_dataset, user, "valid") and test != tiny_dataset.valid[user])
+        for user, test in enumerate(tiny_dataset.test)
+    ]
+    ranks = Evaluator(FixedScores(scores), tiny_dataset, "valid", 100).ranks()
+    np.testing.assert_array_equal(ranks["sampled"], expected)
+    np.testing.assert_array_equal(ranks["full"], expected)
+    assert max(expected) == 2
+
+
+def with_histories(dataset, histories):
+    """The data set with other training items and held-out items, by user."""
+    training = [history[:-2] for history in histories]
+    held_out = [np.array([history[place] for history in histories], np.int32) for place in (-2, -1)]
+    return dataset._replace(
+        offsets=np.cumsum([0, *map(len, training)]),
+        items=np.concatenate(training).astype(np.int32),
+        valid=held_out[0],
+        test=held_out[1],
+        num_items=5,
+    )
+
+
+def test_users_with_nothing_to_rank_against_are_left_out_and_counted(tiny_dataset):
+    # The first has all items, the second lacks one, the third lacks two.
+    dataset = with_histories(tiny_dataset, [[0, 1, 2, 3, 4], [0, 1, 0, 2, 3], [0, 0, 0, 1, 2]])
+    evaluator = Evaluator(FixedScores(np.zeros((3, 5))), dataset, "test", 2)
+    assert (evaluator.users.tolist(), evaluator.left_out, evaluator.short, evaluator.fewest) == ([1, 2], 1, 1, 1)
+    ranks = evaluator.ranks()
+    assert ranks["sampled"].tolist() == ranks["full"].tolist() == [2, 3]
+    # Before the test item is known, the first user lacks it.
+    assert Evaluator(FixedScores(np.zeros((3, 5))), dataset, "valid", 2).users.tolist() == [0, 1, 2]
+
+
+def test_no_user_to_rank_is_an_error(tiny_dataset):
+    dataset = with_histories(tiny_dataset, [[0, 1, 2, 3, 4, 0, 1]] * 3)
+    with pytest.raises(UserError, match="no user's valid item can be ranked: every history has all items"):
+        Evaluator(FixedScores(np.zeros((3, 5))), dataset, "valid", 2)
+    nobody = dataset._replace(valid=np.full(3, -1, np.int32), test=np.full(3, -1, np.int32))
+    with pytest.raises(UserError, match="no user has three interactions"):
+        Evaluator(FixedScores(np.zeros((3, 5))), nobody, "test", 2)

@@ -37,7 +37,7 @@ FAULTS = {
     "too few fields": ("inter", 5, "u0\ti1", r"tiny\.inter: line 5: column 'timestamp:float' is empty"),
     "blank line": ("kg", 4, "", r"tiny\.kg: line 4"),
     "empty id": ("inter", 6, "\ti1\t5\t3", r"tiny\.inter: line 6: column 'user_id:token' is empty"),
-    "no number": ("inter", 7, "u0\ti1\t5\tmonday", r"tiny\.inter: line 7: .*'monday' is not a finite number"),
+    "no number": ("inter", 7, "u0\ti1\t5\tmonday", r"tiny\.inter: line 7: .*'monday' is neither a finite number"),
     "not finite": ("inter", 7, "u0\ti1\t5\tinf", r"tiny\.inter: line 7: .*'inf' is not a finite number"),
     "linked twice": ("link", 3, "i0\tm.9", r"tiny\.link: line 3: item 'i0' is linked to a second entity, 'm\.9'"),
 }

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -132,3 +135,80 @@ def test_the_example_runs_as_it_is(folder):
     )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 10
+
+
+def test_unknown_ids_are_said_in_one_line(folder, command):
+    done = recommend(command, folder, "--history=x,y z", "--k=2")
+    assert done.returncode == 0
+    [line] = done.stderr.splitlines()
+    assert line.startswith("warning: 2 of 2 item ids are not known to the model and were passed over, for example 'x';")
+    assert line.endswith("1 of 1 histories have no known id and got the popularity ranking")
+    assert recommend(command, folder, "--history=i1", "--k=2").stderr == ""
+
+
+def test_a_file_is_read_as_preprocessing_reads(folder, command, tmp_path):
+    """A byte order mark, Windows' line ends and quotes are no parts of an id; other separators are said."""
+    (tmp_path / "histories.txt").write_bytes(b'\xef\xbb\xbfi1,i5\r\ni1,i5\r\n"i1","i5"\r\ni1 i5\r\ni1;i5\r\n')
+    done = recommend(command, folder, f"--input={tmp_path}/histories.txt", "--k=1")
+    assert done.returncode == 0
+    items = [line.split(",")[2] for line in done.stdout.splitlines()[1:]]
+    assert items[0] == items[1] == items[2] and items[3] == items[4]
+    [line] = done.stderr.splitlines()
+    assert "2 of 8 item ids" in line and "'i1 i5'" in line and "2 of 5 histories have no known id" in line
+
+
+def test_a_terminal_that_cannot_show_a_title(folder, command, tmp_path):
+    shutil.copytree(folder / "model", tmp_path / "model")
+    items = tmp_path / "model" / "assets.extra" / "items.tsv"
+    items.write_text(items.read_text().replace("Film", "Фильм"), encoding="utf-8")
+    done = command(
+        "katrec.recommend",
+        f"--saved_model={tmp_path}/model",
+        "--history=i1",
+        "--k=2",
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0 and "\\u0424" in done.stdout
+
+
+def test_a_reader_that_has_enough(folder, tmp_path):
+    (tmp_path / "histories.txt").write_text("i1,i2\n" * 3000)
+    code = (
+        f"{sys.executable} -m katrec.recommend --saved_model={folder}/model --input={tmp_path}/histories.txt | head -1"
+    )
+    done = subprocess.run(code, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("line,rank,item,score\n", "")
+
+
+def test_export_says_two_lines(folder, command, tmp_path):
+    done = command("katrec.export", f"--output_dir={folder}/run", f"--saved_model={tmp_path}/model")
+    assert len(done.stdout.splitlines()) == 2 and done.stderr == ""
+
+
+def test_explaining_loads_no_matplotlib(folder, datasets_dir):
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "katrec.recommend",
+        f"--saved_model={folder}/model",
+        "--history=i1",
+        "--k=1",
+        "--explain",
+        f"--datasets_dir={datasets_dir}",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "path " in done.stdout
+    assert "katrec.serving.explanation" in done.stderr and "matplotlib" not in done.stderr
+
+
+def test_a_damaged_checkpoint_is_named(folder, command, datasets_dir, tmp_path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    (tmp_path / "run" / "result.json").unlink()
+    for data in (tmp_path / "run" / "checkpoints" / "latest").glob("*.data*"):
+        data.write_bytes(data.read_bytes()[:100])
+    arguments = [*SMALL, f"--datasets_dir={datasets_dir}", "--model=katrec", f"--output_dir={tmp_path}/run"]
+    done = command("katrec.train", *arguments)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert re.search(r"latest/ckpt-\d+: the checkpoint is damaged .*; train again with --noresume", done.stderr)

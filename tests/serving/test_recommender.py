@@ -1,5 +1,6 @@
 import itertools
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from katrec.common.command_line import UserError
 from katrec.data import collaborative_graph
 from katrec.serving import Recommender
 from katrec.serving.drawing import draw
-from katrec.serving.formats import as_csv, as_json, as_table, split
+from katrec.serving.formats import as_csv, as_json, as_table
 from katrec.serving.paths import PathFinder
 
 
@@ -62,7 +63,6 @@ def test_similar_items_are_by_cosine(recommender, exported, make_settings):
         (lambda model: model.recommend([["i1"]], 0), "k is 0, it must be from 1 to 20"),
         (lambda model: model.recommend([["i1"]], 21), "k is 21"),
         (lambda model: model.recommend("i1"), "not the text 'i'"),
-        (lambda model: model.recommend(pd.DataFrame({"user": []})), "no column 'item'"),
         (lambda model: model.similar_items("none"), "item 'none' is not known"),
         (lambda model: model.similar_items("i1", 24), "k is 24, it must be from 1 to 23"),
     ],
@@ -149,4 +149,82 @@ def test_formats(recommender):
     assert as_csv(rows, explanations).startswith("rank,item,title,score,explanation\n")
     parsed = json.loads(as_json(rows, explanations))
     assert parsed[0]["explanation"]["paths"][0]["hops"][0]["source"] == "Film 9"
-    assert split(" i1, i2 ,,i3") == ["i1", "i2", "i3"]
+
+
+@pytest.mark.parametrize("k", [2, np.int64(2), np.int32(2), np.uint8(2)])
+def test_k_may_be_any_integer(recommender, k):
+    assert recommender.recommend([["i1"]], k) == recommender.recommend([["i1"]], 2)
+
+
+def test_ids_of_any_type_are_the_same(recommender):
+    expected = recommender.recommend([["i1", "i2"]], 3)
+    assert recommender.recommend([[b"i1", np.str_("i2")]], 3) == expected
+    assert recommender.recommend(np.array([[b"i1", b"i2"]]), 3) == expected
+
+
+@pytest.mark.parametrize(
+    "histories, message",
+    [
+        ([["i1", "x"], ["i2"]], r"^1 of 3 item ids are not known to the model and were passed over, for example 'x'$"),
+        ([["i1", None]], "1 of 2 item ids .* for example a missing one"),
+        ([["i1", float("nan")]], "1 of 2 item ids .* for example a missing one"),
+        ([[1.0, 2.0], ["i1"]], "2 of 3 item ids .* for example '1'; 1 of 2 histories have no known id and got the pop"),
+    ],
+)
+def test_unknown_ids_are_said(recommender, histories, message):
+    with pytest.warns(UserWarning, match=message):
+        lists = recommender.recommend(histories, 2)
+    with pytest.warns(UserWarning, match=message):
+        assert list(recommender.recommend_stream(iter(histories), 2)) == lists
+
+
+def test_known_ids_and_empty_histories_are_no_reason_to_warn(recommender):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        recommender.recommend([["i1", ""], [], ["", ""]], 2)
+
+
+def test_each_history_needs_one_user(exported, load_once, make_settings):
+    model = load_once(exported("explicit users", make_settings)[1])[1]
+    for histories, users, message in (
+        ([["i1"]] * 3, ["u1"] * 2, "3 histories and 2 users: each history needs one user"),
+        (iter([["i1"]] * 3), iter(["u1"] * 2), "fewer users than histories"),
+        (iter([["i1"]] * 2), iter(["u1"] * 3), "more users than histories"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.recommend(histories, 2, users)
+
+
+TIMES = {
+    "text": ["9", "10", "11"],
+    "dates": pd.to_datetime(["2020-01-09", "2020-01-10", "2020-01-11"]),
+    "ISO text": ["2020-01-09", "2020-01-10T00:00:00", "2020-01-11T00:00:00Z"],
+    "nanoseconds": [1600000000000000001, 1600000000000000002, 1600000000000000003],
+}
+
+
+@pytest.mark.parametrize("times", TIMES.values(), ids=TIMES.keys())
+@pytest.mark.parametrize("names", [("user_id", "item_id"), ("user", "item")])
+def test_frames_may_have_times_of_any_kind(recommender, times, names):
+    frame = pd.DataFrame({names[0]: ["a"] * 3, names[1]: ["i1", "i2", "i3"], "timestamp": times})
+    given = recommender.recommend(frame.iloc[[2, 0, 1]], 4)
+    assert list(given.columns) == [names[0], "rank", names[1], "score"]
+    [expected] = recommender.recommend([["i1", "i2", "i3"]], 4)
+    assert list(given[names[1]]) == [item for item, _ in expected]
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"timestamp": [1, None]}, "row 1: the time is missing"),
+        ({"timestamp": ["1", "soon"]}, "row 1: the time 'soon' is neither"),
+        ({"user_id": ["a", None]}, "row 1: user_id is missing"),
+    ],
+)
+def test_wrong_frames_are_said(recommender, changes, message):
+    frame = pd.DataFrame({"user_id": ["a", "b"], "item_id": ["i1", "i2"], "timestamp": [1, 2]}).assign(**changes)
+    with pytest.raises(UserError, match=message):
+        recommender.recommend(frame, 2)
+    twice = pd.concat([frame, frame[["item_id"]]], axis=1)
+    with pytest.raises(ValueError, match="stands in the DataFrame twice"):
+        recommender.recommend(twice, 2)

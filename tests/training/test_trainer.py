@@ -6,7 +6,7 @@ import pytest
 from katrec.common.command_line import UserError
 from katrec.data.dataset import Dataset
 from katrec.evaluation.metrics import metrics
-from katrec.models import precision
+from katrec.models import precision, registry
 from katrec.models.build import build
 from katrec.training.batches import Batches
 from katrec.training.log import Log
@@ -126,7 +126,7 @@ def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_settin
     result = trainer.run()
     assert trainer._steps._run.experimental_get_tracing_count() == 1
     assert json.loads((tmp_path / "result.json").read_text()) == result
-    made = {"katrec", "commit", "machine", "date"}
+    made = {"katrec", "commit", "machine", "date", "users_left_out", "users_with_fewer_negatives"}
     assert {"dataset", "model", "seed", "step", "seconds", "precision", "users", "test", "valid"} | made == set(result)
     assert set(result["test"]) == {"sampled", "full"}
     assert (result["step"], result["users"]) == (12, 40)
@@ -181,3 +181,46 @@ def test_rows_after_the_checkpoint_and_half_rows_are_dropped(tmp_path):
         file.write('{"step": 2')
     Log(tmp_path, 10)
     assert (tmp_path / "metrics.jsonl").read_text().splitlines() == rows[:2]
+
+
+@pytest.mark.parametrize("name", registry.MODELS)
+def test_the_test_items_decide_nothing_before_the_end(tiny_dataset, make_settings, tmp_path, generator, name):
+    """Which weights are kept, and all that is logged, is the same whatever the test items are."""
+    settings = make_settings(
+        model=name,
+        train_steps=8,
+        eval_every_steps=2,
+        learning_rate=0.02,
+        warmup_steps=1,
+        pretrain_epochs=1,
+        pretrain_kg_epochs=1,
+        num_negatives=5,
+    )
+    permuted = tiny_dataset._replace(test=generator.permutation(tiny_dataset.test))
+    assert (permuted.test != tiny_dataset.test).mean() > 0.5
+    logged, kept = [], []
+    for folder, dataset in (("given", tiny_dataset), ("permuted", permuted)):
+        trainer = Trainer(settings, dataset, str(tmp_path / folder))
+        trainer.run()
+        rows = [json.loads(row) for row in (tmp_path / folder / "metrics.jsonl").read_text().splitlines()]
+        logged.append([{name: value for name, value in row.items() if name != "seconds"} for row in rows])
+        kept.append([variable.numpy() for variable in trainer.model.trainable_variables])
+    assert logged[0] == logged[1]
+    for given, other in zip(*kept):
+        np.testing.assert_array_equal(given, other)
+
+
+def test_katrec_wants_a_graph(tiny_dataset, make_settings, tmp_path):
+    bare = tiny_dataset._replace(triplets=np.empty((0, 3), np.int32), num_entities=24, num_relations=0)
+    with pytest.raises(UserError, match="tiny has no triplet: .* or say --allow_empty_graph"):
+        Trainer(make_settings(), bare, str(tmp_path))
+    short = {"train_steps": 2, "eval_every_steps": 2}
+    assert Trainer(make_settings(allow_empty_graph=True, **short), bare, str(tmp_path / "bare")).run()["step"] == 2
+    assert Trainer(make_settings(model="sasrec", **short), bare, str(tmp_path / "sasrec")).run()["step"] == 2
+
+
+def test_users_that_cannot_be_ranked_are_said(tiny_dataset, make_settings, tmp_path):
+    settings = make_settings(model="bprmf", train_steps=1, num_negatives=30)
+    with pytest.warns(UserWarning, match="test: 40 of 40 users have fewer than 30 items outside their histories"):
+        result = Trainer(settings, tiny_dataset, str(tmp_path)).run()
+    assert (result["users_left_out"], result["users_with_fewer_negatives"]) == (0, 40)

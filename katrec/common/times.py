@@ -1,0 +1,72 @@
+"""Times of any kind as numbers whose order is theirs."""
+
+from __future__ import annotations
+
+import decimal
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from katrec.common.command_line import UserError
+
+# Whole numbers beyond this are not told apart by float64.
+EXACT = 2.0**53
+
+
+def ordered(times: pd.Series, place: Callable[[int], str]) -> np.ndarray:
+    """Returns times as numbers in the same order: int64, or float64 where they have decimals.
+
+    Understood are numbers, also as text; dates and times of pandas, numpy and the standard library, with zones or
+    without (then UTC), also in one column; and ISO 8601 text. Only the order is kept: numbers of two columns cannot be
+    compared.
+
+    Args:
+      times: the column.
+      place: function from a row's number, from 0, to what the message calls it.
+
+    Raises:
+      UserError: a time is missing or not understood, or decimals lose the order.
+    """
+    times = times.reset_index(drop=True)
+    missing = times.isna() | times.astype(str).str.strip().eq("")
+    if missing.any():
+        raise UserError(f"{place(int(missing.argmax()))}: the time is missing; give it one, or leave the row out")
+    if times.dtype.kind in "mM":
+        # A column of dates is in one unit and one zone.
+        return times.astype("int64").to_numpy()
+    if isinstance(times.dtype, pd.PeriodDtype):
+        return times.dt.to_timestamp().astype("int64").to_numpy()
+    numbers = pd.to_numeric(times, errors="coerce")
+    if pd.api.types.is_bool_dtype(numbers):
+        raise UserError(f"{place(0)}: the time is {times[0]!r}; give numbers, dates or ISO 8601 text")
+    if not numbers.isna().any():
+        return _numbers(times, numbers, place)
+    dates = pd.to_datetime(times.astype(object), utc=True, errors="coerce", format="ISO8601")
+    if not dates.isna().any():
+        return dates.astype("int64").to_numpy()
+    neither = (numbers.isna() & dates.isna()).to_numpy()
+    if neither.any():
+        row = int(neither.argmax())
+        raise UserError(
+            f"{place(row)}: the time {times[row]!r} is neither a finite number, such as seconds since 1970, nor a "
+            "date or ISO 8601 text, such as 2020-01-31T12:00:00"
+        )
+    row = int(dates.isna().argmax())
+    raise UserError(f"{place(row)}: the time {times[row]!r} is a number, others in its column are dates; give one kind")
+
+
+def _numbers(times, numbers, place):
+    """Returns numbers, which `times` were read as, in their order."""
+    if numbers.dtype.kind in "iu":
+        return numbers.to_numpy(dtype=np.uint64 if numbers.dtype.kind == "u" else np.int64)
+    values = numbers.to_numpy(np.float64)
+    infinite = ~np.isfinite(values)
+    if infinite.any():
+        row = int(infinite.argmax())
+        raise UserError(f"{place(row)}: the time {times[row]!r} is not a finite number")
+    if times.dtype.kind != "f" and np.abs(values).max(initial=0) >= EXACT:
+        # Such as nanoseconds with decimals, as text: their ranks keep what float64 would round.
+        exact = np.array([decimal.Decimal(str(time).strip()) for time in times], dtype=object)
+        return np.unique(exact, return_inverse=True)[1].astype(np.int64)
+    return values
