@@ -75,8 +75,6 @@ setup(
             "pytest",
             "pytest-xdist",
             "ruff",
-            f"pyarrow<22; {ADDONS}",
-            f"pyarrow; {KERAS}",
         ],
         # The newest pyarrow needs NumPy 2, which TensorFlow 2.15 cannot have.
         "parquet": [f"pyarrow<22; {ADDONS}", f"pyarrow; {KERAS}"],

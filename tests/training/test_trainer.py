@@ -37,8 +37,10 @@ def test_alternating_items_are_learned_perfectly(make_settings, tmp_path, name):
     count = 20 if name == "gru4rec++" else 2
     histories = [[(start + i) % count for i in range(length)] for start in range(count) for length in range(5, 21)]
     # Attributes of their own: users alone would tell TransR that the two items are the same.
-    triplets = [[item, 0, 2 + 12 * item + attribute] for item in (0, 1) for attribute in range(12)]
-    dataset = sequences(histories, triplets, count, num_entities=26)
+    # One item that nobody has seen: a history of all items leaves nothing to rank against.
+    num_items = count + 1
+    triplets = [[item, 0, num_items + 12 * item + attribute] for item in range(3) for attribute in range(12)]
+    dataset = sequences(histories, triplets, num_items, num_entities=num_items + 36)
     config = make_settings(
         model=name,
         train_steps=1200,
@@ -159,10 +161,10 @@ def test_a_loss_that_is_no_number_stops_the_run(tiny_dataset, make_settings, tmp
 
 def test_nothing_to_train_on_is_said(make_settings, tmp_path):
     with pytest.raises(UserError, match="no user has two training items"):
-        Trainer(make_settings(), sequences([[0, 1, 0], [1, 0, 1]]), str(tmp_path))
+        Trainer(make_settings(model="sasrec"), sequences([[0, 1, 0], [1, 0, 1]]), str(tmp_path))
     lonely = sequences([[0, 1, 0, 1]])._replace(valid=np.array([-1], np.int32), test=np.array([-1], np.int32))
     with pytest.raises(UserError, match="no user has three interactions"):
-        Trainer(make_settings(), lonely, str(tmp_path))
+        Trainer(make_settings(model="sasrec"), lonely, str(tmp_path))
 
 
 def test_rows_after_the_checkpoint_and_half_rows_are_dropped(tmp_path):
