@@ -186,26 +186,28 @@ def _converted(field: dataclasses.Field, value: Any) -> Any:
     Raises:
       UserError: it does not fit.
     """
-    kind = type(field.default)
-    if kind is tuple:
+    wanted_type = type(field.default)
+    if wanted_type is tuple:
         value = tuple(value) if isinstance(value, (list, tuple)) else value
         fits = isinstance(value, tuple) and len(value) > 0 and all(_is_integer(one) for one in value)
         value = tuple(map(int, value)) if fits else value
-    elif kind is int:
+    elif wanted_type is int:
         fits = _is_integer(value)
         value = int(value) if fits else value
-    elif kind is float:
+    elif wanted_type is float:
         fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
         value = float(value) if fits else value
     else:
-        fits = isinstance(value, kind)
+        fits = isinstance(value, wanted_type)
     if not fits:
-        wanted = {tuple: "one or more integers", float: "a finite number"}.get(kind, f"of type {kind.__name__}")
-        raise UserError(f"{field.name}={value!r}: must be {wanted}")
+        described = {tuple: "one or more integers", float: "a finite number"}.get(
+            wanted_type, f"of type {wanted_type.__name__}"
+        )
+        raise UserError(f"{field.name}={value!r}: must be {described}")
     low, high, choices = (field.metadata[name] for name in ("low", "high", "choices"))
     if choices and value not in choices:
         raise UserError(f"{field.name}={value}: choose from {', '.join(choices)}")
-    for one in value if kind is tuple else [value]:
+    for one in value if wanted_type is tuple else [value]:
         if low is not None and one < low:
             raise UserError(f"{field.name}={one}: must be at least {low:g}")
         if high is not None and one > high:

@@ -25,6 +25,8 @@ from preprocess.pipeline import Settings
 from preprocess.review import summary
 from preprocess.sources import Options, amazon_book, atomic, delimited, lastfm, ml_100k, yelp2018
 
+# Which flag says what a column is called in the user's tables.
+COLUMN_FLAGS = {flag: column for named in delimited.COLUMNS.values() for column, flag in named.items()}
 FLAGS = flags.FlagValues()
 flags.DEFINE_string(
     "dataset",
@@ -82,7 +84,7 @@ for _table in delimited.COLUMNS:
         f"--source=tables: file of the {_table}, CSV, TSV or Parquet, also packed; below --raw_dir if that is given.",
         flag_values=FLAGS,
     )
-for _flag, _column in {flag: column for own in delimited.COLUMNS.values() for column, flag in own.items()}.items():
+for _flag, _column in COLUMN_FLAGS.items():
     flags.DEFINE_string(_flag, None, f"--source=tables: what {_column} is called there.", flag_values=FLAGS)
 flags.register_validator(
     "dataset",
@@ -106,11 +108,7 @@ def main() -> None:
         )
     if source in _KNOWN and name != source:
         raise FlagError(f"--source={source} goes with --dataset={source}")
-    columns = {flag for own in delimited.COLUMNS.values() for flag in own.values()}
-    for flags_of, sources in ((("kgat_dir", "max_bad_rows"), ENTRIES), ((*delimited.COLUMNS, *columns), ("tables",))):
-        for flag in flags_of:
-            if FLAGS[flag].present and source not in sources:
-                raise FlagError(f"--{flag} is for {', '.join(sources)}, not for --source={source}")
+    _check_flags(source)
     folder = os.path.join(FLAGS.datasets_dir, name)
     raw_dir = FLAGS.raw_dir
     if raw_dir is None and source in _KNOWN:
@@ -119,7 +117,7 @@ def main() -> None:
     given = (FLAGS.min_entity_count, FLAGS.min_relation_count)
     chosen = [default if one is None else one for one, default in zip(given, filters)]
     settings = Settings(FLAGS.min_interactions, *chosen)
-    files, named = _given(delimited.COLUMNS), _given(columns)
+    files, named = _given(delimited.COLUMNS), _given(COLUMN_FLAGS)
     options = Options(FLAGS.kgat_dir, FLAGS.max_bad_rows, FLAGS.min_interactions, files, named)
     tables = _LOADERS[source](name, raw_dir, options)
     terms = licence(source, kgat=FLAGS.kgat_dir is not None)
@@ -138,6 +136,14 @@ def main() -> None:
     print(f"prepared {name} in {folder} in {time.monotonic() - started:.1f} s")
     for message in prepared.warnings:
         command_line.warn(message)
+
+
+def _check_flags(source: str) -> None:
+    """Checks that no flag is given that the source does not read."""
+    for names, sources in ((("kgat_dir", "max_bad_rows"), ENTRIES), ((*delimited.COLUMNS, *COLUMN_FLAGS), ("tables",))):
+        for name in names:
+            if FLAGS[name].present and source not in sources:
+                raise FlagError(f"--{name} is for {', '.join(sources)}, not for --source={source}")
 
 
 def _given(names: Iterable[str]) -> dict[str, str]:

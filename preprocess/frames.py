@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Optional
 
 import numpy as np
@@ -176,7 +176,11 @@ def _texts(frame, table, place, breaks=False):
     """
     texts = {}
     for column in frame.columns:
-        numbers, distinct = pd.factorize(frame[column], use_na_sentinel=False)
+        try:
+            numbers, distinct = pd.factorize(frame[column], use_na_sentinel=False)
+        except TypeError:
+            row = next(row for row, value in enumerate(frame[column]) if not isinstance(value, Hashable))
+            raise UserError(f"{place(table, row)}: {column} is {frame[column][row]!r}, no single value") from None
         ids = [as_text(value) for value in distinct]
         faults = [fault(text or "", breaks) for text in ids]
         bad = np.array([found is not None for found in faults], bool)[numbers] if len(numbers) else np.empty(0, bool)

@@ -40,8 +40,8 @@ class Prepared(NamedTuple):
       triplets: int32[triplets, 3], columns head, relation, tail, sorted, each once.
       item_ids, user_ids, entity_ids, relation_ids: raw ids by row; entity_ids begins with the items' entities ("" for
         an item without a link).
-      titles: a title an item ("" where unknown).
-      report: a dict a step: what it kept and dropped, and the flag that decides it.
+      titles: of each item ("" where unknown).
+      report: one dict for each step: what it kept and dropped, and the flag that decides it.
       warnings: lines that say what was lost.
     """
 
@@ -77,6 +77,8 @@ def prepare(tables: Tables, settings: Settings) -> Prepared:
     interactions = tables.interactions[core_rows(users, items, settings.min_interactions)]
     step = f"{settings.min_interactions}-core, interactions"
     _say(report, step, len(tables.interactions), len(interactions), "--min_interactions")
+    if tables.interactions.empty:
+        raise UserError("there are no interactions: the table has no row")
     if interactions.empty:
         raise UserError(
             f"no interactions are left after the {settings.min_interactions}-core of {len(tables.interactions)} rows; "

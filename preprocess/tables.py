@@ -28,7 +28,7 @@ class Tables(NamedTuple):
       links: columns item_id, entity_id: which entity of the graph an item is; an item at most once.
       titles: columns item_id, title, or None.
       files: paths of the files read, for the manifest.
-      report: a dict a filter of the source, as in `preprocess.pipeline.Prepared`.
+      report: one dict for each filter of the source, as in `preprocess.pipeline.Prepared`.
     """
 
     interactions: pd.DataFrame

@@ -56,5 +56,5 @@ def build(dataset: Dataset) -> CollaborativeGraph:
 def edge_keys(
     heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, num_nodes: int, num_relations: int
 ) -> np.ndarray:
-    """Returns one int64 an edge, (h · |R′| + r) · N + t: equal keys are equal edges, sorted keys sorted edges."""
+    """Returns one int64 for each edge, (h · |R′| + r) · N + t: equal keys are equal edges, sorted keys sorted edges."""
     return (heads.astype(np.int64) * num_relations + relations) * num_nodes + tails

@@ -22,7 +22,7 @@ class Dataset(NamedTuple):
       name: the data set's name.
       offsets: int64[users + 1]; user u's training items are items[offsets[u]:offsets[u + 1]], oldest first.
       items: int32[training interactions].
-      valid, test: int32[users], the held-out items, −1 for a user without.
+      valid, test: int32[users], the held-out items, −1 where a user has none.
       triplets: int32[triplets, 3], head, relation, tail; entities 0 … num_items − 1 are the items.
       num_items, num_entities, num_relations: sizes; entities include the items.
       checksums: SHA-256 of each prepared file.

@@ -109,7 +109,7 @@ def item_negatives(
       items: int[n], of the same interactions.
       num_users: users are 0 … num_users − 1.
       num_items: |I|.
-      count: negatives a user.
+      count: negatives for each user.
       generator: `numpy.random.Generator`.
 
     Returns:

@@ -25,8 +25,8 @@ def attention_weights(
       users: int[n].
 
     Returns:
-      A list of float32[n, heads, w, w] (query, then key), one a layer, the last position being the mask token's; and
-      bool[n, w], false at padding.
+      A list of float32[n, heads, w, w] (query, then key), one for each layer, the last position being the mask token's;
+      and bool[n, w], false at padding.
     """
     read = recent_items(*histories, users, model.history_length, model.tokens.padding)
     sequences = np.concatenate([read, np.full((len(users), 1), model.tokens.mask, np.int32)], axis=1)

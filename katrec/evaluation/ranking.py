@@ -33,7 +33,7 @@ class Evaluator:
       model: what is evaluated.
       dataset: what it is evaluated on.
       split: "valid" or "test".
-      num_negatives: negatives a user; a user with fewer items outside the history gets all of those.
+      num_negatives: how many for each user; a user with fewer items outside the history gets all of those.
 
     Attributes:
       users: int[n], the users with a held-out item that can be ranked.

@@ -30,7 +30,7 @@ flags.DEFINE_list(
     flag_values=FLAGS,
 )
 flags.DEFINE_list(
-    "seeds", ["1"], "A run of each model and variant a seed; the tables have means over them.", flag_values=FLAGS
+    "seeds", ["1"], "Each model and variant is run once with each; the tables have means over them.", flag_values=FLAGS
 )
 flags.DEFINE_list(
     "ablation_seeds",

@@ -25,8 +25,8 @@ class Plan(NamedTuple):
     Attributes:
       models: names of the models.
       ablations: names of KATRec's variants.
-      seeds: a run of each model a seed.
-      ablation_seeds: the same of the variants.
+      seeds: each model is run once with each seed.
+      ablation_seeds: each variant is run once with each of these.
       datasets_dir: folder of the prepared data sets.
       runs_dir: folder of the run directories, DATASET/MODEL-seedN.
     """

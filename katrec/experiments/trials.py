@@ -47,15 +47,15 @@ def planned(space: dict[str, Any], dataset: str, datasets_dir: str, runs_dir: st
     runs = {}
     for number in range(len(space[models[0]]["trials"])):
         for model in models:
-            own = space[model]["trials"][number]
-            chosen = {**space[ALL], **space[model].get("flags", {}), **own}
+            trial_flags = space[model]["trials"][number]
+            chosen = {**space[ALL], **space[model].get("flags", {}), **trial_flags}
             arguments = (
                 *common_flags(dataset, model, SEED, datasets_dir, runs_dir),
                 *(f"--{flag}={value}" for flag, value in chosen.items()),
             )
             name = f"{model}-trial{number}"
             run = PlannedRun(name, os.path.join(runs_dir, dataset, "search", name), arguments)
-            runs[run] = {"model": model, "trial": number, "flags": own}
+            runs[run] = {"model": model, "trial": number, "flags": trial_flags}
     return runs
 
 

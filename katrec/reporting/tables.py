@@ -40,7 +40,7 @@ def table2(runs: Mapping[str, Sequence[Finished]], num_negatives: int) -> list[T
     means over the seeds.
 
     Args:
-      runs: {model: [`Finished`, one a seed]}, in the order of the columns.
+      runs: {model: [`Finished`, one for each seed]}, in the order of the columns.
       num_negatives: negatives of the sampled ranking.
     """
     return [
@@ -59,7 +59,7 @@ def table3(
     A variant of fewer seeds is compared (p) with KATRec's runs of the same seeds.
 
     Args:
-      runs: {variant: [`Finished`, one a seed]}, "none" being KATRec itself.
+      runs: {variant: [`Finished`, one for each seed]}, "none" being KATRec itself.
       num_negatives: as in `table2`.
       titles: {variant: its name in the tables}.
       open_choices: those of the variants that are other answers to what the paper leaves open.
@@ -112,7 +112,7 @@ def _comparison(title, runs, protocol):
     header = ["metric", *(MODEL_TITLES[model] for model in runs), *(["KATRec's improvement", "p"] if compared else [])]
     rows = []
     for metric in METRICS:
-        means = {model: float(values(own, protocol, metric).mean()) for model, own in runs.items()}
+        means = {model: float(values(of_model, protocol, metric).mean()) for model, of_model in runs.items()}
         row = _row(metric, runs, protocol)
         if compared:
             other = max((model for model in means if model != "katrec"), key=means.get)
@@ -149,7 +149,7 @@ def _of_seeds(runs, others):
 
 
 def _row(metric, runs, protocol):
-    numbers = [values(own, protocol, metric) for own in runs.values()]
+    numbers = [values(of_column, protocol, metric) for of_column in runs.values()]
     texts = [f"{one.mean():.4f}" + (f" ± {one.std(ddof=1):.4f}" if len(one) > 1 else "") for one in numbers]
     return [metric, *ranked(texts, [float(one.mean()) for one in numbers])]
 

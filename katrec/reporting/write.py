@@ -106,8 +106,8 @@ def _figures(report, runs, models, dataset, titles):
     labels, members = figure_data.length_groups(np.diff(dataset.histories("test")[0])[users])
     shares = [inside.mean() for inside in members]
     by_group = {
-        _title(model, "none", titles): figure_data.group_metric(own, members, "NDCG@10")
-        for model, own in models.items()
+        _title(model, "none", titles): figure_data.group_metric(of_model, members, "NDCG@10")
+        for model, of_model in models.items()
     }
     report.figure("figure4", CAPTIONS["figure4"], figures.user_groups(labels, shares, by_group))
     numbers = {
@@ -118,7 +118,7 @@ def _figures(report, runs, models, dataset, titles):
         }
     }
     numbers.update(_attention_figures(report, runs, dataset, titles))
-    curves = {_title(model, "none", titles): own[0].history for model, own in models.items()}
+    curves = {_title(model, "none", titles): of_model[0].history for model, of_model in models.items()}
     report.figure("curves", CAPTIONS["curves"], figures.curves(curves))
     return numbers
 
@@ -153,9 +153,9 @@ def _attention_figures(report, runs, dataset, titles):
 
 def _notes(runs, seeds, titles):
     lines = [f"Command: `{_command()}`", f"Seeds: {', '.join(seeds)}"]
-    for (model, variant), own in runs.items():
-        steps, seconds = (", ".join(f"{run.result[name]:.0f}" for run in own) for name in ("step", "seconds"))
-        result = own[0].result
+    for (model, variant), of_model in runs.items():
+        steps, seconds = (", ".join(f"{run.result[name]:.0f}" for run in of_model) for name in ("step", "seconds"))
+        result = of_model[0].result
         lines.append(
             f"{_title(model, variant, titles)}: steps {steps}; seconds {seconds}; {result['precision']} products; "
             f"{result['users']} test users"

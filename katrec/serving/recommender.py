@@ -83,7 +83,7 @@ class Recommender:
             a pandas DataFrame with the columns user_id, item_id, timestamp (or user, item, timestamp), whose times are
             as in `prepare_frames`.
           k: how many items.
-          users: raw user ids, one a history, for a model that takes users; unknown ones are allowed.
+          users: raw user ids, one for each history, for a model that takes users; unknown ones are allowed.
 
         Returns:
           A list for each history of pairs (item, score), the best first, fewer than k where no more items are left; of
@@ -114,7 +114,7 @@ class Recommender:
         unknown.warn(stacklevel=2)
 
     def _stream(self, histories, k, users, unknown):
-        k = self._checked_k(k)
+        k = _checked_k(k, self.max_k)
         if users is not None and not self.takes_users:
             raise ValueError("this model does not know users, only histories: leave `users` out")
         users = None if users is None else iter(users)
@@ -128,17 +128,6 @@ class Recommender:
                 yield [(item.decode(), score) for item, score in zip(items, scores) if item]
         if users is not None and next(users, None) is not None:
             raise ValueError("there are more users than histories: each history needs one user")
-
-    def _checked_k(self, k):
-        try:
-            number = operator.index(k)
-        except TypeError:
-            number = None
-        if number is None or isinstance(k, bool):
-            raise ValueError(f"k is {k!r}, it must be a whole number from 1 to {self.max_k}")
-        if not 1 <= number <= self.max_k:
-            raise ValueError(f"k is {k}, it must be from 1 to {self.max_k}")
-        return number
 
     def _knows(self, item):
         return item in self._items()[1]
@@ -160,13 +149,11 @@ class Recommender:
         Raises:
           ValueError: the item is not known, or k is not within 1 … number of items − 1.
         """
-        k = operator.index(k)
         ids, rows, vectors = self._items()
         row = rows.get(_id(item))
         if row is None:
             raise ValueError(f"item {item!r} is not known to the model")
-        if not 1 <= k < len(ids):
-            raise ValueError(f"k is {k}, it must be from 1 to {len(ids) - 1}")
+        k = _checked_k(k, len(ids) - 1)
         cosines = vectors @ vectors[row]
         cosines[row] = -np.inf
         return [(ids[at], float(cosines[at])) for at in np.argsort(-cosines, kind="stable")[:k]]
@@ -194,7 +181,7 @@ class Recommender:
         """Returns the last layer's attention on the items of a history that are read, mean over the heads.
 
         Returns:
-          Pairs (item, weight), oldest first; an empty list for a model without.
+          Pairs (item, weight), oldest first; an empty list where the model has no such layer.
         """
         if "attention" not in self.signatures:
             return []
@@ -249,6 +236,19 @@ class Recommender:
         return pd.DataFrame(rows, columns=[user, "rank", item, "score"])
 
 
+def _checked_k(k, highest):
+    """Returns k as an int; any type of whole number will do."""
+    try:
+        number = operator.index(k)
+    except TypeError:
+        number = None
+    if number is None or isinstance(k, bool):
+        raise ValueError(f"k is {k!r}, it must be a whole number from 1 to {highest}")
+    if not 1 <= number <= highest:
+        raise ValueError(f"k is {k}, it must be from 1 to {highest}")
+    return number
+
+
 def _id(value):
     """Returns an id as text; a missing one as a text that no model knows."""
     text = as_text(value)
@@ -262,6 +262,8 @@ def _batches(histories):
     for history in tqdm(histories, "recommending", **progress):
         if isinstance(history, (str, bytes)):
             raise ValueError(f"a history must be a sequence of item ids, not the text {history!r}")
+        if not isinstance(history, Iterable):
+            raise ValueError(f"a history must be a sequence of item ids, not {history!r}; is it a list of histories?")
         batch.append([_id(item) for item in history])
         if len(batch) == BATCH_HISTORIES:
             yield batch

@@ -13,7 +13,7 @@ from katrec.training import run_directory
 
 
 class Log:
-    """What a run says as it goes on: metrics.jsonl and TensorBoard events, a row an evaluation.
+    """What a run says as it goes on: metrics.jsonl and TensorBoard events, one row for each evaluation.
 
     Args:
       output_dir: the run directory.

@@ -99,7 +99,7 @@ def _matrix_factorization(dataset, settings, strategy, silent):
     """Returns BPR-MF's item and user vectors."""
     tf.keras.utils.set_random_seed(settings.seed)
     name = registry.MODELS[settings.model].pretrained_with
-    own = dataclasses.replace(
+    of_bpr = dataclasses.replace(
         settings,
         model=name,
         hidden_dim=settings.entity_dim,
@@ -107,12 +107,12 @@ def _matrix_factorization(dataset, settings, strategy, silent):
         warmup_steps=0,
     )
     with strategy.scope():
-        model = registry.model_class(name)(own, dataset)
-        batches = Batches(dataset, model, own)
-        own = dataclasses.replace(own, train_steps=settings.pretrain_epochs * batches.per_epoch)
-        steps = TrainSteps(model, own, strategy)
+        model = registry.model_class(name)(of_bpr, dataset)
+        batches = Batches(dataset, model, of_bpr)
+        of_bpr = dataclasses.replace(of_bpr, train_steps=settings.pretrain_epochs * batches.per_epoch)
+        steps = TrainSteps(model, of_bpr, strategy)
     iterator = batches.from_step(0)
-    for number, count in _portions(own.train_steps, "pre-training: BPR-MF", silent):
+    for number, count in _portions(of_bpr.train_steps, "pre-training: BPR-MF", silent):
         steps(iterator, number, count)
     return tf.convert_to_tensor(model.items), tf.convert_to_tensor(model.users)
 

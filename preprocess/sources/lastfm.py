@@ -31,5 +31,5 @@ def load(name: str, raw_dir: str, options: Options) -> Tables:
 
 
 def read(path: str, damage: Damage) -> Iterator[pd.DataFrame]:
-    """Yields the file's frames, a row a listening event."""
+    """Yields the file's frames, one row for each listening event."""
     return separated(path, "\t", ["user_id", None, None, "item_id", "timestamp"], damage)

@@ -48,6 +48,32 @@ def test_dates_links_and_titles(tmp_path):
         ({"interactions": INTERACTIONS.assign(user_id=[1, None, 1, 1])}, "interactions: row 1: user_id is empty"),
         ({"triplets": TRIPLETS.assign(tail_id="")}, "triplets: row 0: tail_id is empty"),
         (
+            {"interactions": pd.concat([INTERACTIONS, INTERACTIONS[["item_id"]]], axis=1)},
+            "interactions: the column 'item_id' stands there 2 times",
+        ),
+        ({"interactions": INTERACTIONS.to_dict()}, "interactions: a pandas DataFrame is needed, not dict"),
+        ({"interactions": INTERACTIONS[:0]}, "there are no interactions: the table has no row"),
+        (
+            {"interactions": INTERACTIONS.assign(item_id=["a", ["b"], "c", "d"])},
+            r"interactions: row 1: item_id is \['b'\], no single value",
+        ),
+        (
+            {"interactions": INTERACTIONS.assign(item_id=["a", "b\nc", "d", "e"])},
+            r"interactions: row 1: item_id 'b\\nc' holds a tab or a line end",
+        ),
+        (
+            {"interactions": INTERACTIONS.assign(user_id=["a\tb", "b", "d", "e"])},
+            r"interactions: row 0: user_id 'a\\tb' holds a tab",
+        ),
+        (
+            {"interactions": INTERACTIONS.assign(item_id=pd.Series(["a", "b", "c\udc80", "e"], dtype=object))},
+            "interactions: row 2: item_id .* cannot be written as UTF-8",
+        ),
+        (
+            {"triplets": TRIPLETS.assign(tail_id=pd.Series(["x", "y\udc80"], dtype=object))},
+            "triplets: row 1: tail_id .* UTF-8",
+        ),
+        (
             {"links": pd.DataFrame({"item_id": [1, 1], "entity_id": ["a", "b"]})},
             "links: row 1: item '1' is linked to a second entity, 'b'",
         ),

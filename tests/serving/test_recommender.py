@@ -65,6 +65,12 @@ def test_similar_items_are_by_cosine(recommender, exported, make_settings):
         (lambda model: model.recommend("i1"), "not the text 'i'"),
         (lambda model: model.similar_items("none"), "item 'none' is not known"),
         (lambda model: model.similar_items("i1", 24), "k is 24, it must be from 1 to 23"),
+        (lambda model: model.recommend(pd.DataFrame({"user": []})), "needs the columns user_id, item_id, timestamp"),
+        (lambda model: model.recommend([["i1"]], 2.0), "k is 2.0, it must be a whole number from 1 to 20"),
+        (lambda model: model.recommend([["i1"]], True), "k is True, it must be a whole number"),
+        (lambda model: model.recommend([["i1"]], users=["u1"]), "does not know users"),
+        (lambda model: model.recommend([1, 2]), "not 1; is it a list of histories"),
+        (lambda model: model.similar_items("i1", 2.0), "k is 2.0, it must be a whole number from 1 to 23"),
     ],
 )
 def test_wrong_calls_are_said(recommender, call, message):
