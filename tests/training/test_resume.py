@@ -8,16 +8,10 @@ import time
 import pytest
 
 from tests.conftest import ROOT
+from tests.test_commands import SMALL
 
 SETTINGS = [
-    "--dataset=tiny",
-    "--max_sequence_length=8",
-    "--entity_dim=8",
-    "--propagation_dims=4,4",
-    "--hidden_dim=16",
-    "--relation_dim=4",
-    "--batch_size=16",
-    "--kg_batch_size=32",
+    *SMALL,
     "--train_steps=60",
     "--eval_every_steps=20",
     "--checkpoint_every_steps=7",
