@@ -36,6 +36,22 @@ def test_axes_say_what_they_show():
     assert list(valid.lines[0].get_ydata()) == [0.1, 0.2, 0.3]
 
 
+def test_any_number_of_models_is_drawn_and_told_apart():
+    models = {f"model {number}": [0.1 * number, 0.2] for number in range(20)}
+    axes, _ = figures.user_groups(["≤ 5", "> 5"], [0.5, 0.5], models).axes
+    loss, _ = figures.curves(dict.fromkeys(models, HISTORY)).axes
+    for drawn in (axes, loss):
+        assert [line.get_label() for line in drawn.lines] == list(models)
+        styles = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in drawn.lines}
+        assert len(styles) == 20
+
+
+def test_models_of_other_layers_share_figure_5():
+    figure = figures.average_attention({"KATRec": np.ones((2, 2, 15, 15)), "BERT4Rec": np.ones((1, 2, 15, 15))})
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles.count("layer 1, head 1") == 2 and titles.count("layer 2, head 2") == 1
+
+
 def test_drawings_on_a_page_keep_their_own_parts(tmp_path):
     report = Report(str(tmp_path), "tiny", ["made by hand"])
     for name in ("a", "b"):
