@@ -135,13 +135,14 @@ def load(datasets_dir: str, name: str) -> Dataset:
         "entity": dataset.num_entities,
         "relation": dataset.num_relations,
     }
+    tables = {what: dataset.table_ids(what) for what in sizes}
+    ids = {what: dataset.raw_ids(what) for what in ("item", "user")}
     fits = (
         dataset.num_users == statistics["users"] == len(dataset.offsets) - 1
         and len(dataset.triplets) == statistics["triplets"]
         and dataset.items.max(initial=0) < dataset.num_items
-        and all(len(dataset.table_ids(what)) == size for what, size in sizes.items())
-        and all(dataset.table_ids(what) == dataset.raw_ids(what) for what in ("item", "user"))
-        and all(len(set(dataset.raw_ids(what))) == sizes[what] for what in ("item", "user"))
+        and all(len(tables[what]) == size for what, size in sizes.items())
+        and all(tables[what] == ids[what] and len(set(ids[what])) == sizes[what] for what in ids)
     )
     if not fits:
         raise UserError(f"{folder}: the files do not fit together; prepare the data set again")

@@ -161,9 +161,10 @@ def _notes(runs, seeds, titles):
             f"{result['users']} test users"
             + (f" ({result['users_left_out']} left out)" if result.get("users_left_out") else "")
         )
+    version = provenance.version()
     return [
         *lines,
-        f"Version: katrec {provenance.version()['katrec']}, commit {provenance.version()['commit']}",
+        f"Version: katrec {version['katrec']}, commit {version['commit']}",
         f"Machine: {provenance.machine()}",
         f"Date: {provenance.today()}",
         "Each run's weights are those with the best validation NDCG@10; p: paired t-test over the test users, "
