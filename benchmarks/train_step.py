@@ -42,7 +42,6 @@ def main():
 
     def train():
         steps(batches, 0, TRACED_STEPS)
-        steps.loss_sums.numpy()
 
     step = seconds(train, per_call=TRACED_STEPS)
     num_masked = max(1, round(settings.mask_share * length)) * settings.batch_size

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from typing import Any, Optional, Union
 
+from katrec.common import lock
 from katrec.common.command_line import FlagError, UserError
 from katrec.data.dataset import Dataset, load
 from katrec.models import registry
@@ -123,7 +125,8 @@ def fit(
 
     Raises:
       FlagError: settings that do not go together.
-      UserError: the data set, the settings or the directory do not fit.
+      UserError: the data set, the settings or the directory do not fit, or another process trains in the directory.
+      Interrupted: Ctrl-C, or a command's SIGTERM; what was reached is saved.
     """
     registry.check(settings)
     if pretrained_dir and settings.distribution == "multi_worker":
@@ -131,14 +134,17 @@ def fit(
     dataset = load(datasets_dir, dataset) if isinstance(dataset, str) else dataset
     output_dir = output_dir or os.path.join("runs", dataset.name, f"{settings.model}-seed{settings.seed}")
     datasets_dir = os.path.dirname(dataset.folder) or os.curdir
-    # The other workers follow the chief, which alone writes to the run directory.
-    if devices.is_chief(settings.distribution):
-        run_directory.claim(output_dir, RunConfig(dataset.name, datasets_dir, settings, dataset.checksums), resume)
-    if resume and run_directory.read_result(output_dir) is not None:
-        print(f"{output_dir} is finished; it is not trained again")
-    else:
-        # TensorFlow takes seconds to import: settings, data and directory are checked before.
-        from katrec.training.trainer import Trainer
+    config = RunConfig(dataset.name, datasets_dir, settings, dataset.checksums)
+    with contextlib.ExitStack() as stack:
+        # The other workers follow the chief, which alone writes to the run directory.
+        if devices.is_chief(settings.distribution):
+            stack.enter_context(lock.owned(output_dir, "trains in"))
+            run_directory.claim(output_dir, config, resume)
+        if resume and run_directory.read_result(output_dir) is not None:
+            print(f"{output_dir} is finished; it is not trained again")
+        else:
+            # TensorFlow takes seconds to import: settings, data and directory are checked before.
+            from katrec.training.trainer import Trainer
 
-        Trainer(settings, dataset, output_dir, pretrained_dir).run()
+            Trainer(settings, dataset, output_dir, pretrained_dir).run()
     return Run(output_dir, datasets_dir)

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from katrec.common import files
+from katrec.common import beside, files, sealed
 from katrec.common.ids import pack
 from preprocess.pipeline import Prepared
 
 
 def write(prepared: Prepared, folder: str, name: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes the prepared files; `manifest.json` comes last, so that a folder with one is whole.
+    """Writes the prepared files beside their places and then puts them there, `manifest.json` last.
+
+    What fails before that leaves an earlier data set as it was.
 
     Args:
       prepared: what to write.
@@ -27,9 +29,20 @@ def write(prepared: Prepared, folder: str, name: str, manifest: Mapping[str, Any
     Returns:
       The statistics, Table 1's columns.
     """
-    path = os.path.join(folder, files.MANIFEST)
-    if os.path.exists(path):
-        os.unlink(path)
+    unfinished = beside.new(os.path.join(folder, "prepared"))
+    try:
+        os.mkdir(unfinished)
+        statistics, outputs = _write(prepared, unfinished, name, manifest)
+        for output in outputs:
+            os.replace(os.path.join(unfinished, output), os.path.join(folder, output))
+        beside.to_disk(folder)
+    finally:
+        beside.remove(unfinished)
+    return statistics
+
+
+def _write(prepared, folder, name, manifest):
+    """Returns the statistics and the files' names, the manifest's last."""
     statistics = table_1(prepared, name)
     arrays = {
         "interactions.npz": {
@@ -63,20 +76,19 @@ def write(prepared: Prepared, folder: str, name: str, manifest: Mapping[str, Any
     for output, columns in tables.items():
         files.write_columns(os.path.join(folder, output), columns)
     files.write_json(os.path.join(folder, "statistics.json"), statistics)
-    files.write_json(
-        path,
+    outputs = (*arrays, *tables, "statistics.json")
+    sealed.write(
+        os.path.join(folder, files.MANIFEST),
         {
             "dataset": name,
             "format": files.DATA_FORMAT,
             **manifest,
             "report": prepared.report,
-            "outputs": {
-                output: files.sha256(os.path.join(folder, output)) for output in (*arrays, *tables, "statistics.json")
-            },
+            "outputs": {output: files.sha256(os.path.join(folder, output)) for output in outputs},
             "versions": {"python": platform.python_version(), "numpy": np.__version__, "pandas": pd.__version__},
         },
     )
-    return statistics
+    return statistics, (*outputs, files.MANIFEST)
 
 
 def table_1(prepared: Prepared, name: str) -> dict[str, Any]:

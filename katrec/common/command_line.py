@@ -1,14 +1,16 @@
 """How every command of the project starts, fails and ends.
 
-Exit status: 0 done; 1 the input is wrong; 2 a flag is wrong; 130 interrupted. What is wrong is said in one line on
-standard error, without a traceback.
+Exit status: 0 done; 1 the input is wrong; 2 a flag is wrong; 130 stopped by Ctrl-C, 143 by SIGTERM. What is wrong is
+said in one line on standard error, without a traceback.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 import types
 import warnings
 from collections.abc import Callable
@@ -16,6 +18,10 @@ from typing import NoReturn
 
 from absl import flags
 
+from katrec.common import interruption
+
+# Names the environment variable of a command that another one started: it ends when its input does.
+PARENT = "KATREC_ENDS_WITH_ITS_INPUT"
 HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
 
 
@@ -37,6 +43,9 @@ def run(main: Callable[..., None], flag_values: flags.FlagValues, positional: bo
       positional: whether there may be such arguments.
     """
     module = sys.modules[main.__module__]
+    interruption.listen()
+    if os.environ.pop(PARENT, None):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     warnings.showwarning = _show_warning(warnings.showwarning)
     for stream in (sys.stdout, sys.stderr):
         # A title that the terminal cannot show is no reason to stop.
@@ -50,6 +59,13 @@ def run(main: Callable[..., None], flag_values: flags.FlagValues, positional: bo
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     sys.exit(status)
+
+
+def _end_with_parent():
+    """Ends this process when the one that started it is gone, at once: its last checkpoint is whole."""
+    while os.read(sys.__stdin__.fileno(), 1):
+        pass
+    os._exit(interruption.STATUS[signal.SIGTERM])
 
 
 def warn(message: str) -> None:
@@ -71,25 +87,47 @@ def _show_warning(others: Callable[..., None]) -> Callable[..., None]:
 
 def _status(module, main, flag_values, positional):
     """Returns the exit status."""
-    if any(argument in HELP_FLAGS for argument in sys.argv[1:]):
-        print(help_text(module, flag_values))
-        return 0
     try:
-        remaining = flag_values(sys.argv)[1:]
+        if any(argument in HELP_FLAGS for argument in sys.argv[1:]):
+            print(help_text(module, flag_values))
+            return 0
+        remaining = _parsed(flag_values)
         if remaining and not positional:
             raise FlagError(f"unexpected argument {remaining[0]!r}; every setting is a flag, see --help")
         main(*([remaining] if positional else []))
-    except (flags.Error, FlagError) as error:
-        return _said(module, error, 2)
-    except UserError as error:
-        return _said(module, error, 1)
-    except BrokenPipeError:
+    except BaseException as error:
+        # Whatever a library made of it: what was asked is told.
+        if interruption.asked() is not None:
+            return _said(module, _stopped(error), interruption.STATUS[interruption.asked()])
+        if isinstance(error, (flags.Error, FlagError)):
+            return _said(module, f"error: {error}", 2)
+        if isinstance(error, UserError):
+            return _said(module, f"error: {error}", 1)
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            where = f"{error.filename}: {error.strerror}" if error.filename else error
+            return _said(module, f"error: {where}", 1)
         raise
-    except OSError as error:
-        return _said(module, f"{error.filename}: {error.strerror}" if error.filename else error, 1)
-    except KeyboardInterrupt:
-        return _said(module, "interrupted; the same command goes on from the last checkpoint, where there is one", 130)
     return 0
+
+
+def _stopped(error):
+    saved = str(error) if isinstance(error, interruption.Interrupted) else ""
+    return saved or "interrupted; the same command goes on from the last checkpoint, where there is one"
+
+
+def _parsed(flag_values):
+    """Returns the arguments that are no flags.
+
+    Raises:
+      FlagError: a file of flags cannot be read, or a flag is not known.
+    """
+    try:
+        return flag_values(sys.argv)[1:]
+    except UnicodeDecodeError as error:
+        raise FlagError(f"a --flagfile is not UTF-8 ({error.reason}); convert it, for example with iconv") from None
+    except RecursionError:
+        # absl looks for flags of a similar name, a call for each of its characters.
+        raise FlagError("an unknown flag with a name of thousands of characters; see --help") from None
 
 
 def help_text(module: types.ModuleType, flag_values: flags.FlagValues) -> str:
@@ -127,5 +165,5 @@ def _program(module: types.ModuleType) -> str:
 
 def _said(module, message, status):
     """Says what is wrong in one line; returns the exit status."""
-    print(f"{_program(module)}: error: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"{_program(module)}: {' '.join(str(message).split())}", file=sys.stderr)
     return status

@@ -6,14 +6,16 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, Any, Union
+from typing import IO, Any
 
+import numpy as np
+
+from katrec.common import beside
+from katrec.common.beside import Path
 from katrec.common.command_line import UserError
 from katrec.common.ids import escape, unescape
 
-Path = Union[str, os.PathLike]
 # Of a prepared data set; the second format has ids.npz and escapes in its tables.
 MANIFEST, DATA_FORMAT = "manifest.json", 2
 
@@ -22,27 +24,30 @@ MANIFEST, DATA_FORMAT = "manifest.json", 2
 def replacing(path: Path, mode: str = "w") -> Iterator[IO]:
     """Opens a new file that takes the place of `path` when the block ends without an exception.
 
+    It is on the disk before it takes the place: a crash leaves the earlier file or the new one.
+
     Args:
       path: the file to write; its folder is created.
       mode: "w" (UTF-8 text) or "wb".
 
     Yields:
       The open file.
+
+    Raises:
+      OSError: it cannot be written, for example to a full disk; names `path`.
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=folder, prefix=os.path.basename(path) + ".")
-    encoding = None if "b" in mode else "utf-8"
+    unfinished = beside.new(path)
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
     try:
-        newline = None if "b" in mode else "\n"
-        with open(handle, mode, encoding=encoding, newline=newline) as file:
+        with open(unfinished, mode, encoding=encoding, newline=newline) as file:
             yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(beside, 0o666 & ~umask)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
+        beside.to_disk(unfinished)
+        os.replace(unfinished, path)
+        beside.to_disk(os.path.dirname(unfinished))
+    except BaseException as error:
+        beside.remove(unfinished)
+        if isinstance(error, OSError) and error.filename in (None, unfinished):
+            error.filename = os.fspath(path)
         raise
 
 
@@ -66,6 +71,37 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error})") from None
+    except RecursionError:
+        raise UserError(f"{path}: not JSON of this project (nested too deeply)") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Returns the JSON object in `path`.
+
+    Raises:
+      UserError: the file is missing or is no JSON object.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: holds no JSON object {{…}} but {str(value)[:40]!r}")
+    return value
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Returns the arrays of an .npz file; nothing in it is executed.
+
+    Raises:
+      UserError: the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    # Damaged bytes may look like anything: numpy and zipfile raise a dozen kinds of exceptions for them.
+    except Exception as error:
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise UserError(f"{path}: damaged ({reason}); delete it, what made it makes it again") from None
 
 
 def read_column(path: Path, name: str) -> list[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
 
-from katrec.common import files
+from katrec.common import files, sealed
 from katrec.common.command_line import UserError
 from katrec.common.ids import unpack
 
@@ -86,7 +85,7 @@ class Dataset(NamedTuple):
         """
         if what in ("item", "user"):
             path = os.path.join(self.folder, "ids.npz")
-            arrays = _arrays(path)
+            arrays = files.read_arrays(path)
             try:
                 return unpack(arrays[f"{what}_bytes"], arrays[f"{what}_offsets"])
             except (KeyError, ValueError, IndexError) as error:
@@ -109,25 +108,33 @@ def load(datasets_dir: str, name: str) -> Dataset:
     manifest_path = os.path.join(folder, files.MANIFEST)
     if not os.path.exists(manifest_path):
         raise UserError(f"{folder}: no prepared data set; run: python -m preprocess --dataset={name}")
-    manifest = files.read_json(manifest_path)
-    current = isinstance(manifest, dict) and manifest.get("format") == files.DATA_FORMAT
-    if not current or not isinstance(manifest.get("outputs"), dict):
+    manifest = sealed.read(manifest_path)
+    if manifest.get("format") != files.DATA_FORMAT or not isinstance(manifest.get("outputs"), dict):
         raise UserError(f"{folder}: prepared by another version of katrec; prepare the data set again")
     for output, checksum in manifest["outputs"].items():
         path = os.path.join(folder, output)
         if not os.path.exists(path) or files.sha256(path) != checksum:
             raise UserError(f"{path}: missing, or not what was prepared (its SHA-256 differs); prepare it again")
-    statistics = files.read_json(os.path.join(folder, "statistics.json"))
+    try:
+        return _read(folder, name, manifest)
+    # The files are those that were written: only another version's, or one made by hand, has other content.
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        raise UserError(f"{folder}: the files do not fit together; prepare the data set again") from None
+
+
+def _read(folder, name, manifest):
+    """Returns the data set whose files were checked; raises ValueError and others where they do not fit together."""
+    statistics = files.read_object(os.path.join(folder, "statistics.json"))
     dataset = Dataset(
         name=name,
-        triplets=_arrays(os.path.join(folder, "triplets.npz"))["triplets"],
+        triplets=files.read_arrays(os.path.join(folder, "triplets.npz"))["triplets"],
         num_items=statistics["items"],
         num_entities=statistics["items"] + statistics["entities"],
         num_relations=statistics["relations"],
         checksums=manifest["outputs"],
         licence=manifest.get("licence", UNSTATED),
         folder=folder,
-        **_arrays(os.path.join(folder, "interactions.npz")),
+        **files.read_arrays(os.path.join(folder, "interactions.npz")),
     )
     sizes = {
         "item": dataset.num_items,
@@ -145,13 +152,5 @@ def load(datasets_dir: str, name: str) -> Dataset:
         and all(tables[what] == ids[what] and len(set(ids[what])) == sizes[what] for what in ids)
     )
     if not fits:
-        raise UserError(f"{folder}: the files do not fit together; prepare the data set again")
+        raise ValueError
     return dataset
-
-
-def _arrays(path: str) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read ({error}); prepare the data set again") from None

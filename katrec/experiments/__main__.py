@@ -10,12 +10,12 @@ gets table1.md to table3.md, the figures, results.json and report.html, which ha
 from __future__ import annotations
 
 import os
-import subprocess
 
 from absl import flags
 
 from katrec.common import command_line
 from katrec.common.command_line import UserError
+from katrec.experiments.children import Children
 from katrec.experiments.planning import GROUPS, Plan, named_ablations, preparation
 from katrec.experiments.running import printable, run_all
 from katrec.experiments.variants import ABLATIONS
@@ -89,7 +89,7 @@ def main(datasets: list[str]) -> None:
         if command is None:
             continue
         print(printable(command), flush=True)
-        if subprocess.run(command, check=False).returncode:
+        if Children().run(command):
             failed.append(f"preparing {dataset}")
             del planned[dataset]
     errors = run_all([run for runs in planned.values() for run in runs.values()], FLAGS.jobs)

@@ -94,7 +94,7 @@ def preparation(datasets_dir: str, dataset: str) -> Optional[list[str]]:
       UserError: its files must be brought by hand.
     """
     manifest = os.path.join(datasets_dir, dataset, files.MANIFEST)
-    if os.path.exists(manifest) and files.read_json(manifest).get("format") == files.DATA_FORMAT:
+    if os.path.exists(manifest) and files.read_object(manifest).get("format") == files.DATA_FORMAT:
         return None
     if dataset not in FETCHED_DATASETS:
         source = "" if dataset in TABLE_1 else " --source=atomic"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple, Optional
 
 from katrec.common.command_line import UserError
+from katrec.common.interruption import Interrupted
+from katrec.experiments.children import Children
 from katrec.models import registry
 from katrec.training import run_directory
 
@@ -87,15 +88,19 @@ def run_all(runs: Sequence[PlannedRun], jobs: int = 1) -> dict[PlannedRun, str]:
 
     Returns:
       {run: what went wrong} of those that failed.
+
+    Raises:
+      Interrupted: Ctrl-C or SIGTERM; the runs have saved what they have.
     """
     started = time.monotonic()
-    pending = [run for run in runs if not run.finished]
-    failed = {}
+    failed: dict[PlannedRun, str] = {}
+    pending = [run for run in runs if not _finished(run)]
     # Finished runs cost seconds: what is to go is told by the others.
     ordered = [run for run in runs if run not in pending] + pending
+    children = Children()
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            futures = {pool.submit(_train, run, jobs): run for run in ordered}
+            futures = {pool.submit(_train, run, jobs, children): run for run in ordered}
             done = 0
             for number, future in enumerate(as_completed(futures), start=1):
                 run, error = futures[future], future.result()
@@ -105,8 +110,17 @@ def run_all(runs: Sequence[PlannedRun], jobs: int = 1) -> dict[PlannedRun, str]:
                 print(_line(number, len(runs), run, error, time.monotonic() - started, done, len(pending)), flush=True)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
+            children.stop()
+            # The pool waits for them.
+            raise Interrupted("interrupted; what the runs have is saved, the same command goes on from there") from None
     return failed
+
+
+def _finished(run):
+    try:
+        return run.finished
+    except UserError:  # Its own command says it.
+        return False
 
 
 def _line(number, total, run, error, seconds, done, pending):
@@ -116,25 +130,19 @@ def _line(number, total, run, error, seconds, done, pending):
     return text
 
 
-def _train(run: PlannedRun, jobs: int) -> Optional[str]:
+def _train(run: PlannedRun, jobs: int, children: Children) -> Optional[str]:
     """Returns what went wrong, or None."""
     if jobs == 1:
         print(f"{run.name}: {printable(run.command)}", flush=True)
-        return None if subprocess.run(run.command, check=False).returncode == 0 else "its message is above"
+        return "its message is above" if children.run(run.command) else None
     os.makedirs(run.folder, exist_ok=True)
     path = os.path.join(run.folder, LOG)
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     with open(path, "w", encoding="utf-8") as log:
-        status = subprocess.run(
-            run.command,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=False,
-            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads)},
-        ).returncode
+        status = children.run(run.command, dict.fromkeys(THREAD_VARIABLES, threads), log)
     if status == 0:
         return None
-    with open(path, encoding="utf-8") as log:
+    with open(path, encoding="utf-8", errors="replace") as log:
         lines = [line for line in log.read().splitlines() if line.strip()]
     # What a command says of wrong input is one line with "error"; else the end of a traceback.
     last = next((line for line in reversed(lines) if ": error: " in line), lines[-1] if lines else f"status {status}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
@@ -33,14 +32,17 @@ class Finished(NamedTuple):
 
 
 def read(folder: str) -> Optional[Finished]:
-    """Returns `Finished`, or None where the run has not ended."""
+    """Returns `Finished`, or None where the run has not ended.
+
+    Raises:
+      UserError: a file of it is damaged.
+    """
     result = run_directory.read_result(folder)
     if result is None:
         return None
-    with open(os.path.join(folder, run_directory.METRICS), encoding="utf-8") as file:
-        history = [json.loads(row) for row in file]
-    with np.load(os.path.join(folder, run_directory.RANKS), allow_pickle=False) as ranks:
-        return Finished(folder, run_directory.read_config(folder).settings, result, history, dict(ranks))
+    history = run_directory.read_rows(os.path.join(folder, run_directory.METRICS))
+    settings = run_directory.read_config(folder).settings
+    return Finished(folder, settings, result, history, run_directory.read_ranks(folder))
 
 
 def values(runs: Sequence[Finished], protocol: str, metric: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Optional
 
@@ -73,20 +74,23 @@ class Batches:
         return self._triplet_sampler.sample(generator, steps * size).reshape(steps, size, 4)
 
 
-def triplet_batches(graph: CollaborativeGraph, batch_size: int, seed: list[int]) -> Iterator[tuple]:
+def triplet_batches(graph: CollaborativeGraph, batch_size: int, seed: list[int], step: int) -> Iterator[tuple]:
     """Returns an iterator over batches of triplets alone, int32[batch_size, 4], prepared ahead in the background.
 
     Args:
       graph: where the triplets are from.
       batch_size: triplets in a batch.
       seed: the batches are a function of it.
+      step: so many batches are left out at the beginning.
     """
     sampler = TripletSampler(graph)
 
     def generate():
         generator = np.random.default_rng(seed)
-        while True:
-            yield (sampler.sample(generator, batch_size),)
+        for number in itertools.count():
+            batch = sampler.sample(generator, batch_size)
+            if number >= step:
+                yield (batch,)
 
     return _prefetched(generate, [None, 4])
 

@@ -1,52 +1,159 @@
-"""The two checkpoints of a run: where it is, and the weights that did best on validation."""
+"""The checkpoints of a run: where it is, the weights that did best on validation, where its pre-training is."""
 
 from __future__ import annotations
 
 import os
+import re
+from typing import Any, Optional
 
 import tensorflow as tf
 
-from katrec.common.command_line import UserError
+from katrec.common import beside, files
+from katrec.common.command_line import UserError, warn
 from katrec.data.dataset import Dataset
 from katrec.models.base import RankingModel
 from katrec.models.build import build
 from katrec.settings import Settings
 
-
-def latest_checkpoint(output_dir: str, checkpoint: tf.train.Checkpoint) -> tf.train.CheckpointManager:
-    """Returns the manager of `checkpoint`, all that a run needs to go on."""
-    return _manager(output_dir, "latest", checkpoint, max_to_keep=2)
-
-
-def best_checkpoint(output_dir: str, model: RankingModel) -> tf.train.CheckpointManager:
-    """Returns the manager of the model's weights that did best on validation."""
-    return _manager(output_dir, "best", tf.train.Checkpoint(model=model), max_to_keep=1)
+FOLDER = "checkpoints"
+LATEST, BEST, PRETRAINING = "latest", "best", "pretraining"
+# TensorFlow's name for the file that names the checkpoints.
+STATE = "checkpoint"
+_FILE = re.compile(r"ckpt-(\d+)\.(index|data-\d+-of-\d+)")
 
 
-def restore(manager: tf.train.CheckpointManager) -> bool:
-    """Gives everything that a checkpoint manager keeps the newest checkpoint's values.
+class Checkpoints:
+    """The newest checkpoints of one kind, in OUTPUT_DIR/checkpoints/KIND, as tf.train.latest_checkpoint finds them.
 
-    Returns:
-      Whether there is a checkpoint.
+    What counts is which files are there and whole: a file that TensorFlow keeps of their names may be lost.
 
-    Raises:
-      UserError: it is damaged, or does not hold every value: it belongs to other settings or to another version.
+    Args:
+      output_dir: the run directory.
+      kind: "latest", "best" or "pretraining".
+      values: what is kept, named.
+      keep: so many are kept.
     """
-    path = manager.latest_checkpoint
-    if path is None:
-        return False
-    try:
-        manager.checkpoint.restore(path).assert_existing_objects_matched()
-    except AssertionError:
-        raise UserError(
-            f"{path}: does not fit this model; it was written with other settings or by another version of katrec: "
-            "train again in another --output_dir, or with --noresume"
-        ) from None
-    except (tf.errors.OpError, IndexError, ValueError) as error:
-        raise UserError(
-            f"{path}: the checkpoint is damaged ({str(error).splitlines()[0][:120]}); train again with --noresume"
-        ) from None
-    return True
+
+    def __init__(self, output_dir: str, kind: str, keep: int = 1, **values: Any) -> None:
+        self._folder = os.path.join(output_dir, FOLDER, kind)
+        self._checkpoint, self._keep = tf.train.Checkpoint(**values), keep
+
+    @property
+    def exist(self) -> bool:
+        """Whether there is a checkpoint, damaged or not."""
+        return bool(self._numbers())
+
+    def save(self) -> str:
+        """Adds a checkpoint and removes the oldest; returns its path.
+
+        Raises:
+          UserError: it cannot be written; the earlier ones are as they were.
+        """
+        number = max(self._numbers(), default=0) + 1
+        path = self._path(number)
+        try:
+            self._checkpoint.write(path)
+            for name in self._files(number):
+                beside.to_disk(os.path.join(self._folder, name))
+            numbers = self._numbers()[-self._keep :]
+            self._name(numbers)
+        except (tf.errors.OpError, OSError) as error:
+            self._remove(number)
+            raise UserError(
+                f"{path}: cannot be written ({_reason(error)}); earlier checkpoints are as they were: make room, then "
+                "the same command goes on from there"
+            ) from None
+        for older in set(self._numbers()) - set(numbers):
+            self._remove(older)
+        return path
+
+    def restore(self, tidy: bool = False) -> Optional[str]:
+        """Gives all that is kept the values of the newest checkpoint that is whole; says it where that is an older one.
+
+        Args:
+          tidy: whether newer ones that are damaged, and what killed writers left, are removed: by the run's owner.
+
+        Returns:
+          Its path; None where there is none, damaged or not.
+
+        Raises:
+          UserError: all are damaged, or hold other values than are kept: they belong to other settings or another
+            version.
+        """
+        if tidy:
+            self._clean()
+        failures: list[tuple[str, Exception]] = []
+        named = self._named()
+        for number in reversed(self._numbers()):
+            path = self._path(number)
+            try:
+                self._checkpoint.read(path).assert_consumed()
+            except (tf.errors.OpError, AssertionError, IndexError, KeyError, ValueError) as error:
+                # One that is not named was not whole when its writer was killed.
+                if number in named:
+                    failures.append((path, error))
+                continue
+            for newer in self._numbers() if tidy else ():
+                if newer > number:
+                    self._remove(newer)
+            if failures:
+                warn(f"{failures[0][0]}: damaged ({_reason(failures[0][1])}); taking {path} instead")
+            return path
+        if not failures:
+            return None
+        path, failure = failures[0]
+        if isinstance(failure, AssertionError):
+            raise UserError(
+                f"{path}: does not fit this model; it was written with other settings or by another version of katrec: "
+                "train again in another --output_dir, or with --noresume"
+            )
+        raise UserError(f"{path}: the checkpoint is damaged ({_reason(failure)}); train again with --noresume")
+
+    def discard(self) -> None:
+        """Removes all of them."""
+        beside.remove(self._folder)
+
+    def _path(self, number):
+        return os.path.join(self._folder, f"ckpt-{number}")
+
+    def _files(self, number=None):
+        """Returns the names of the files of a checkpoint, or of all."""
+        names = os.listdir(self._folder) if os.path.isdir(self._folder) else []
+        found = [(name, _FILE.fullmatch(name)) for name in names]
+        return [name for name, match in found if match and number in (None, int(match.group(1)))]
+
+    def _numbers(self):
+        """Returns the numbers of the checkpoints, oldest first; one that lacks a file counts, so that it is told."""
+        return sorted({int(name.split("-")[1].split(".")[0]) for name in self._files()})
+
+    def _remove(self, number):
+        for name in self._files(number):
+            beside.remove(os.path.join(self._folder, name))
+
+    def _named(self):
+        """Returns the numbers of the checkpoints that were written to their end, as far as their names are known."""
+        try:
+            with open(os.path.join(self._folder, STATE), "rb") as file:
+                return set(map(int, re.findall(rb'ckpt-(\d+)"', file.read())))
+        except FileNotFoundError:
+            return set()
+
+    def _name(self, numbers):
+        names = [f"ckpt-{number}" for number in numbers]
+        lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{one}"' for one in names)]
+        with files.replacing(os.path.join(self._folder, STATE)) as file:
+            file.write("\n".join(lines) + "\n")
+
+    def _clean(self):
+        """Removes TensorFlow's unfinished files."""
+        for name in os.listdir(self._folder) if os.path.isdir(self._folder) else []:
+            if name != STATE and not _FILE.fullmatch(name):
+                beside.remove(os.path.join(self._folder, name))
+
+
+def best_checkpoints(output_dir: str, model: RankingModel) -> Checkpoints:
+    """Returns the checkpoint of the model's weights that did best on validation."""
+    return Checkpoints(output_dir, BEST, model=model)
 
 
 def best_model(output_dir: str, settings: Settings, dataset: Dataset) -> RankingModel:
@@ -61,11 +168,10 @@ def best_model(output_dir: str, settings: Settings, dataset: Dataset) -> Ranking
       UserError: the run has no such weights yet, or they do not fit the settings.
     """
     model = build(settings, dataset)
-    if not restore(best_checkpoint(output_dir, model)):
+    if best_checkpoints(output_dir, model).restore() is None:
         raise UserError(f"{output_dir}: no checkpoint yet; the run has not reached its first evaluation")
     return model
 
 
-def _manager(output_dir, name, checkpoint, max_to_keep):
-    folder = os.path.join(output_dir, "checkpoints", name)
-    return tf.train.CheckpointManager(checkpoint, folder, max_to_keep=max_to_keep)
+def _reason(error):
+    return str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Sequence
 from typing import Any, Optional
 
@@ -44,15 +43,13 @@ def restore(path: str, variables: Sequence[tf.Variable]) -> Optional[float]:
     """
     if not os.path.exists(path):
         return None
-    try:
-        with np.load(path) as kept:
-            values = [kept[str(place)] for place in range(len(variables))]
-            seconds = float(kept["seconds"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: kept embeddings cannot be read ({error}); delete the file") from None
-    for variable, value in zip(variables, values):
-        variable.assign(value)
-    return seconds
+    kept = files.read_arrays(path)
+    expected = {"seconds": (), **{str(place): tuple(one.shape) for place, one in enumerate(variables)}}
+    if {name: array.shape for name, array in kept.items()} != expected:
+        raise UserError(f"{path}: holds no pre-trained embeddings of this model; delete the file")
+    for place, variable in enumerate(variables):
+        variable.assign(kept[str(place)])
+    return float(kept["seconds"])
 
 
 def keep(path: str, variables: Sequence[tf.Variable], seconds: float) -> None:

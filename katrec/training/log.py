@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from katrec.common import files
+from katrec.common import files, sealed
 from katrec.training import run_directory
 
 
@@ -26,13 +26,9 @@ class Log:
         self._events = tf.summary.create_file_writer(os.path.join(output_dir, "tensorboard"))
 
     def _keep_until(self, step):
-        rows = []
-        if os.path.exists(self._path):
-            with open(self._path, encoding="utf-8") as file:
-                # A run that was killed may have left half a row.
-                rows = [row for row in file if row.endswith("\n") and json.loads(row)["step"] <= step]
+        rows = [row for row in run_directory.read_rows(self._path) if row["step"] <= step]
         with files.replacing(self._path) as file:
-            file.writelines(rows)
+            file.writelines(map(_line, rows))
 
     def add(self, step: int, loss: float, transr_loss: float, valid: Mapping[str, float], seconds: float) -> None:
         """Adds a row: mean losses since the last one, metrics on the validation items, seconds so far."""
@@ -44,10 +40,14 @@ class Log:
             "seconds": round(seconds, 1),
         }
         with open(self._path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(_line(row))
         with self._events.as_default(step=step):
             tf.summary.scalar("loss/sequence", loss)
             tf.summary.scalar("loss/transr", transr_loss)
             for name, metric in valid.items():
                 tf.summary.scalar(f"valid/{name}", metric)
         self._events.flush()
+
+
+def _line(row):
+    return json.dumps(sealed.seal(row)) + "\n"

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
-import shutil
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
 from katrec import settings as settings_module
-from katrec.common import files
+from katrec.common import beside, files, sealed
 from katrec.common.command_line import UserError
 from katrec.settings import Settings
 
 CONFIG, METRICS, RESULT, RANKS = "config.json", "metrics.jsonl", "result.json", "ranks.npz"
 # Of config.json. 1, of version 0.1: no "format", other settings for the ablations, and paths among the settings.
 FORMAT = 2
+SPLITS, PROTOCOLS = ("valid", "test"), ("sampled", "full")
 OF_FORMAT_1 = ("output_dir", "pretrained_dir", "resume")
 # The setting that may differ between the run that wrote a directory and the one that goes on in it.
 FREE = ("distribution",)
@@ -73,7 +74,7 @@ def claim(output_dir: str, config: RunConfig, resume: bool = True) -> None:
                 "choose another --output_dir, or --noresume to begin anew there"
             )
         check_data(stored, config.checksums)
-    files.write_json(path, config.flat())
+    sealed.write(path, config.flat())
 
 
 def read_config(output_dir: str) -> RunConfig:
@@ -85,8 +86,9 @@ def read_config(output_dir: str) -> RunConfig:
     path = os.path.join(output_dir, CONFIG)
     if not os.path.exists(path):
         raise UserError(f"{output_dir}: no config.json, this is not a run directory of katrec.train")
-    values = files.read_json(path)
-    if not isinstance(values, dict) or not isinstance(values.get("data"), dict) or "dataset" not in values:
+    values = sealed.read(path)
+    texts = (values.get("dataset"), values.get("datasets_dir", ""))
+    if not isinstance(values.get("data"), dict) or not all(isinstance(text, str) for text in texts):
         raise UserError(f"{path}: not a run's config.json; train again in another --output_dir")
     version = values.pop("format", 1)
     if version not in (1, FORMAT):
@@ -100,9 +102,58 @@ def read_config(output_dir: str) -> RunConfig:
 
 
 def read_result(output_dir: str) -> Optional[dict[str, Any]]:
-    """Returns result.json of a finished run, or None."""
+    """Returns result.json of a finished run, or None.
+
+    Raises:
+      UserError: it is damaged, or no result.
+    """
     path = os.path.join(output_dir, RESULT)
-    return files.read_json(path) if os.path.exists(path) else None
+    if not os.path.exists(path):
+        return None
+    result = sealed.read(path)
+    names = ("dataset", "model", "seed", "step", "seconds", "users")
+    parts = [result.get(split) for split in SPLITS]
+    whole = all(isinstance(part, dict) and all(isinstance(part.get(one), dict) for one in PROTOCOLS) for part in parts)
+    if not whole or any(name not in result for name in names):
+        raise UserError(f"{path}: not the result of a run; delete the file, then the same command makes it again")
+    return result
+
+
+def read_ranks(output_dir: str) -> dict[str, np.ndarray]:
+    """Returns ranks.npz: {"users": int[n], "sampled": int[n], "full": int[n]}.
+
+    Raises:
+      UserError: it is missing or damaged.
+    """
+    path = os.path.join(output_dir, RANKS)
+    ranks = files.read_arrays(path)
+    if set(ranks) != {"users", *PROTOCOLS}:
+        raise UserError(f"{path}: not the ranks of a run; delete {RESULT} beside it and run the same command again")
+    return ranks
+
+
+def read_rows(path: str) -> list[dict[str, Any]]:
+    """Returns the rows of a metrics.jsonl; the half of a row that a killed run may leave at the end is passed over.
+
+    Raises:
+      UserError: a row is damaged.
+    """
+    rows: list[dict[str, Any]] = []
+    if not os.path.exists(path):
+        return rows
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                break
+            place = f"{path}: line {number}"
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+                raise UserError(f"{place}: damaged; delete the line: only the curve of the run's progress has it")
+            rows.append(sealed.opened(row, place))
+    return rows
 
 
 def write_result(
@@ -111,7 +162,7 @@ def write_result(
     """Writes result.json, and before it ranks.npz: the test users and their targets' ranks by protocol, int[n] each."""
     with files.replacing(os.path.join(output_dir, RANKS), "wb") as file:
         np.savez(file, users=users, **ranks)
-    files.write_json(os.path.join(output_dir, RESULT), result)
+    sealed.write(os.path.join(output_dir, RESULT), result)
 
 
 def check_data(config: RunConfig, checksums: Mapping[str, str]) -> None:
@@ -135,8 +186,6 @@ def _differences(config, stored):
 
 
 def _clear(output_dir):
-    for name in ("checkpoints", "tensorboard"):
-        shutil.rmtree(os.path.join(output_dir, name), ignore_errors=True)
-    for name in (METRICS, RESULT, RANKS, CONFIG):
-        if os.path.exists(os.path.join(output_dir, name)):
-            os.unlink(os.path.join(output_dir, name))
+    # config.json last: a folder without it is no run directory, and would not be cleared again.
+    for name in ("checkpoints", "tensorboard", METRICS, RESULT, RANKS, CONFIG):
+        beside.remove(os.path.join(output_dir, name))

@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from katrec.common.command_line import UserError
 from katrec.models.base import Batch, Context, RankingModel
 from katrec.settings import Settings
 from katrec.training.devices import rows_of
 from katrec.training.optimizers import WarmupLinearDecay, adam, adamw, create_variables
+
+# What `TrainSteps.sums` adds up.
+LOSS, TRANSR_LOSS, STEPS, GRADIENT, TRANSR_GRADIENT = range(5)
+# In the order in which a step computes them: the first that is no number has spoilt the others.
+CHECKED = {
+    TRANSR_LOSS: "TransR's loss",
+    TRANSR_GRADIENT: "the norm of TransR's gradient",
+    LOSS: "the loss",
+    GRADIENT: "the norm of the loss's gradient",
+}
+
+
+class NotFiniteError(UserError):
+    """A loss or a gradient is not a finite number; the weights are spoilt."""
 
 
 class TrainSteps(tf.Module):
@@ -22,7 +38,8 @@ class TrainSteps(tf.Module):
       strategy: each of its replicas computes the gradients of its part of every batch.
 
     Attributes:
-      loss_sums: float32[3], the model's `loss`, TransR's ranking loss and the steps since `take_losses`.
+      sums: float32[5], of the steps since `take_losses`: the model's `loss`, TransR's ranking loss, how many they are,
+        the norms of both losses' gradients before they are clipped.
     """
 
     def __init__(self, model: RankingModel, settings: Settings, strategy: tf.distribute.Strategy) -> None:
@@ -44,50 +61,71 @@ class TrainSteps(tf.Module):
         # float16 ends at 6e-8: without a scale most gradients would be zero.
         self._scales = model.precision == "float16"
         self.sequence_optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if self._scales else optimizer
-        self.loss_sums = tf.Variable(tf.zeros([3]), trainable=False)
+        self.sums = tf.Variable(tf.zeros([5]), trainable=False)
 
-    def __call__(self, batches: Iterator[tuple], number: int, count: int) -> None:
+    def __call__(self, batches: Iterator[tuple], number: int, count: int) -> np.ndarray:
         """Trains on the next batches.
 
         Args:
           batches: an iterator of `Batches`.
           number: the first iteration's number, from 0.
           count: how many iterations; the graph attention stays as it is.
+
+        Returns:
+          The sums.
+
+        Raises:
+          NotFiniteError: a loss or a gradient is no finite number; names the step.
         """
-        self._run(batches, tf.constant(number), tf.constant(count))
+        done = self._run(batches, tf.constant(number), tf.constant(count))
+        sums = self.sums.numpy()
+        if not np.isfinite(sums).all():
+            part = next(part for part in CHECKED if not np.isfinite(sums[part]))
+            raise NotFiniteError(f"step {number + int(done)}: {CHECKED[part]} is {sums[part]}")
+        return sums
 
     def take_losses(self) -> tuple[float, float]:
         """Returns the mean losses since the last call: the model's, and TransR's."""
-        sequence, triplet, steps = self.loss_sums.numpy()
-        self.loss_sums.assign(tf.zeros([3]))
-        return float(sequence / max(steps, 1)), float(triplet / max(steps, 1))
+        sums = self.sums.numpy()
+        self.sums.assign(tf.zeros_like(self.sums))
+        loss, transr_loss = sums[[LOSS, TRANSR_LOSS]] / max(sums[STEPS], 1)
+        return float(loss), float(transr_loss)
 
     @tf.function
     def _run(self, batches, number, count):
         strategy = self._strategy
         graph = strategy.run(self._model.graph_matrices)
-        for i in tf.range(count):
-            losses = strategy.run(self._iterate, args=(Batch(*next(batches)), number + i, graph))
-            self.loss_sums.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None))
+        done = 0
+        # The first sum that is not finite is the last: later steps would spoil the others.
+        while done < count and tf.reduce_all(tf.math.is_finite(self.sums)):
+            parts = strategy.run(self._iterate, args=(Batch(*next(batches)), number + done, graph))
+            self.sums.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None))
+            done += 1
+        return done
 
     def _iterate(self, batch, number, graph):
-        """One device's part of an iteration; returns its share of the losses and of the step, float32[3]."""
+        """One device's part of an iteration; returns its share of what `sums` adds up, float32[5]."""
         model, settings = self._model, self._settings
-        triplet_loss = 0.0
+        triplet_loss = triplet_norm = 0.0
         if model.triplet_variables:
             for i in range(settings.kg_steps):
-                ranking = triplet_step(
+                ranking, norm = triplet_step(
                     model, self.triplet_optimizer, batch.triplets[i], settings.clip_norm, self._strategy
                 )
                 triplet_loss += ranking / settings.kg_steps
+                triplet_norm += norm / settings.kg_steps
         device, num_devices = _place(self._strategy)
         rows = rows_of(device, num_devices, tf.shape(batch.sequences)[0])
         with tf.GradientTape() as tape:
             loss = model.loss(batch, Context(tf.stack([settings.seed, number]), rows, device, graph))
             scaled = self._scaled(loss)
         gradients = self._unscaled(tape.gradient(scaled, model.sequence_variables))
-        apply(self.sequence_optimizer, gradients, model.sequence_variables, settings.clip_norm, self._strategy)
-        return tf.stack([loss, triplet_loss, 1 / num_devices])
+        norm = apply(self.sequence_optimizer, gradients, model.sequence_variables, settings.clip_norm, self._strategy)
+        if self._scales:
+            # A scaled gradient may be too large for 16 bits: the optimizer passes over it and takes a smaller scale.
+            norm = 0.0
+        # The norm is the same on all devices, the losses are each one's part.
+        return tf.stack([loss, triplet_loss, 1 / num_devices, norm / num_devices, triplet_norm / num_devices])
 
     def _scaled(self, loss):
         return self.sequence_optimizer.get_scaled_loss(loss) if self._scales else loss
@@ -103,8 +141,8 @@ def triplet_step(
     clip_norm: float,
     strategy: tf.distribute.Strategy,
     entities_only: bool = False,
-) -> tf.Tensor:
-    """One device's part of a TransR step (Eq. 1); returns its share of the ranking loss.
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """One device's part of a TransR step (Eq. 1); returns its share of the ranking loss, and the gradient's norm.
 
     Args:
       model: a `KATRec`.
@@ -120,8 +158,7 @@ def triplet_step(
     with tf.GradientTape() as tape:
         loss, ranking = model.triplet_loss(own, size, entities_only)
     gradients = tape.gradient(loss, model.triplet_variables)
-    apply(optimizer, gradients, model.triplet_variables, clip_norm, strategy)
-    return ranking
+    return ranking, apply(optimizer, gradients, model.triplet_variables, clip_norm, strategy)
 
 
 def _place(strategy):
@@ -135,8 +172,8 @@ def apply(
     variables: Sequence[tf.Variable],
     clip_norm: float,
     strategy: tf.distribute.Strategy,
-) -> None:
-    """Steps along the sum of all devices' gradients, clipped as one.
+) -> tf.Tensor:
+    """Steps along the sum of all devices' gradients, clipped as one; returns the sum's norm before that.
 
     Args:
       optimizer: of the variables.
@@ -150,5 +187,6 @@ def apply(
     if strategy.num_replicas_in_sync > 1:
         gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
     # Clipped as the whole batch's gradient: summed before, not by the optimizer.
-    gradients, _ = tf.clip_by_global_norm(gradients, clip_norm)
+    gradients, norm = tf.clip_by_global_norm(gradients, clip_norm)
     optimizer.apply_gradients(zip(gradients, variables), experimental_aggregate_gradients=False)
+    return norm

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from typing import Any, Optional
@@ -10,7 +9,7 @@ from typing import Any, Optional
 import tensorflow as tf
 from tqdm import tqdm
 
-from katrec.common import provenance
+from katrec.common import interruption, provenance
 from katrec.common.command_line import UserError
 from katrec.data.dataset import Dataset
 from katrec.evaluation.metrics import metrics
@@ -20,11 +19,14 @@ from katrec.models.build import build
 from katrec.settings import Settings
 from katrec.training import checkpoints, devices, pretraining, run_directory
 from katrec.training.batches import Batches
+from katrec.training.checkpoints import LATEST, PRETRAINING, Checkpoints
 from katrec.training.log import Log
-from katrec.training.step import TrainSteps
+from katrec.training.step import LOSS, STEPS, TRANSR_LOSS, NotFiniteError, TrainSteps
 
 STOPPING_METRIC = "NDCG@10"
 TRACED_STEPS = 10
+# A loss that has become so many times that of the first steps is told.
+DIVERGED = 1.5
 
 
 class Trainer:
@@ -67,9 +69,11 @@ class Trainer:
         self.progress.best = tf.Variable(-1.0, trainable=False, dtype=tf.float64)
         self.progress.waited = tf.Variable(0, trainable=False, dtype=tf.int64)
         self.progress.seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
-        checkpoint = tf.train.Checkpoint(model=self.model, step=self._steps, progress=self.progress)
-        self._latest = checkpoints.latest_checkpoint(output_dir, checkpoint)
-        self._best = checkpoints.best_checkpoint(output_dir, self.model)
+        self.progress.first_losses = tf.Variable(tf.zeros([2]), trainable=False)
+        self._latest = Checkpoints(
+            output_dir, LATEST, keep=2, model=self.model, step=self._steps, progress=self.progress
+        )
+        self._best = checkpoints.best_checkpoints(output_dir, self.model)
 
     def run(self) -> Optional[dict[str, Any]]:
         """Trains to the end, from the last checkpoint where there is one.
@@ -78,10 +82,13 @@ class Trainer:
           The content of result.json; None on a worker that is not the chief, which writes nothing.
 
         Raises:
-          UserError: the loss is not finite, a checkpoint is damaged, or another worker is gone.
+          UserError: the loss is not finite, all checkpoints are damaged, or another worker is gone.
+          Interrupted: Ctrl-C or SIGTERM; what was reached is saved.
         """
         try:
             return self._run()
+        except NotFiniteError as error:
+            raise self._not_finite(error) from None
         except (
             tf.errors.UnavailableError,
             tf.errors.AbortedError,
@@ -112,20 +119,44 @@ class Trainer:
                 )
 
     def _run(self):
-        settings, progress = self._settings, self.progress
-        going_on = checkpoints.restore(self._latest)
+        progress = self.progress
+        going_on = self._restore()
         if self._chief:
             if going_on:
                 print(f"going on from step {int(progress.step)} in {self._output_dir}")
             self._say_who_is_evaluated()
             self._log = Log(self._output_dir, int(progress.step))
-        if not going_on and pretraining.wanted(settings):
+        if not going_on and pretraining.wanted(self._settings):
             self._pretrain()
         self._train()
         result = self._result() if self._chief else None
         # A worker that ends while another works on is taken for lost.
         self._of_chief(0.0)
         return result
+
+    def _restore(self):
+        """Restores the last checkpoint; returns whether there is one."""
+        # Before the latest: both are of the same variables.
+        best = self._best.restore(tidy=self._chief) is not None
+        going_on = self._latest.restore(tidy=self._chief) is not None
+        if going_on and not best and float(self.progress.best) >= 0:
+            raise self._best_is_gone()
+        return going_on
+
+    def _best_is_gone(self):
+        return UserError(
+            f"{self._output_dir}: checkpoints/best is gone, the weights that did best; train again with --noresume"
+        )
+
+    def _not_finite(self, error):
+        lower = "lower --learning_rate and begin anew with --noresume"
+        if not self._latest.exist:
+            return UserError(f"{error}; nothing was saved: {lower}")
+        self._latest.restore()
+        return UserError(
+            f"{error}; it was not saved: the last checkpoint is of step {int(self.progress.step):,}, the same command "
+            f"goes on from there; where it comes to the same again, {lower}"
+        )
 
     def _pretrain(self):
         self.progress.seconds.assign(
@@ -136,15 +167,17 @@ class Trainer:
                 self._strategy,
                 self._pretrained_dir,
                 silent=not self._chief,
+                output_dir=self._output_dir,
             )
         )
         if self._chief:
             self._latest.save()
+            Checkpoints(self._output_dir, PRETRAINING).discard()
 
     def _result(self):
         settings = self._settings
-        if not checkpoints.restore(self._best):
-            raise UserError(f"{self._output_dir}: checkpoints/best is gone; train again with --noresume")
+        if self._best.restore() is None:
+            raise self._best_is_gone()
         ranks = {split: self._evaluators[split].ranks() for split in reversed(SPLITS)}
         result = {
             "dataset": self._dataset.name,
@@ -169,27 +202,34 @@ class Trainer:
         step, started = int(progress.step), time.monotonic() - float(progress.seconds)
         batches = self._batches.from_step(step)
         shown = {}
-        with tqdm(
-            total=settings.train_steps,
-            initial=step,
-            unit="step",
-            desc=f"{settings.model} {self._dataset.name}",
-            mininterval=1.0,
-            dynamic_ncols=True,
-            disable=not self._chief,
-        ) as bar:
+        with (
+            interruption.held(),
+            tqdm(
+                total=settings.train_steps,
+                initial=step,
+                unit="step",
+                desc=f"{settings.model} {self._dataset.name}",
+                mininterval=1.0,
+                dynamic_ncols=True,
+                disable=not self._chief,
+            ) as bar,
+        ):
             while step < settings.train_steps and int(progress.waited) < settings.patience:
+                if interruption.asked():
+                    raise self._stopped(step)
                 if step % settings.attention_refresh_steps == 0:
                     self.model.refresh_attention()
                 count = self._steps_until_next_event(step)
-                self._steps(batches, step, count)
+                sums = self._steps(batches, step, count)
+                losses = sums[[LOSS, TRANSR_LOSS]] / sums[STEPS]
+                if step == 0:
+                    progress.first_losses.assign(losses)
                 step += count
                 progress.step.assign(step)
                 bar.update(count)
-                losses = self._steps.loss_sums.numpy()
-                shown["loss"] = f"{losses[0] / losses[2]:.3f}"
+                shown["loss"] = f"{losses[0]:.3f}"
                 if self.model.triplet_variables:
-                    shown["transr"] = f"{losses[1] / losses[2]:.3f}"
+                    shown["transr"] = f"{losses[1]:.3f}"
                 bar.set_postfix(shown, refresh=False)
                 progress.seconds.assign(time.monotonic() - started)
                 evaluated = step == settings.train_steps or step % settings.eval_every_steps == 0
@@ -201,6 +241,8 @@ class Trainer:
 
     def _steps_until_next_event(self, step):
         """Returns how many steps may be run at once: none passes a refresh, an evaluation or a checkpoint."""
+        if step == 0:
+            return 1  # Later losses are compared with the first one.
         settings = self._settings
         periods = (
             TRACED_STEPS,
@@ -214,11 +256,7 @@ class Trainer:
         """Evaluates on validation, writes a row, keeps the weights if they are the best; returns the metric."""
         progress = self.progress
         losses = self._steps.take_losses()
-        if not math.isfinite(sum(losses)):
-            raise UserError(
-                f"step {step}: the loss is {losses[0]}, TransR's {losses[1]}; "
-                "lower --learning_rate and begin anew with --noresume"
-            )
+        self._say_where_it_diverges(step, losses)
         valid = self._evaluators["valid"].evaluate(full=False)["sampled"] if self._chief else None
         value = self._of_chief(valid[STOPPING_METRIC] if valid else 0.0)
         better = value > float(progress.best)
@@ -230,6 +268,24 @@ class Trainer:
                 self._best.save()
             self._log.add(step, *losses, valid, float(progress.seconds))
         return value
+
+    def _say_where_it_diverges(self, step, losses):
+        for name, loss, first in zip(("the loss", "TransR's loss"), losses, self.progress.first_losses.numpy()):
+            if self._chief and loss > DIVERGED * first > 0:
+                warnings.warn(
+                    f"step {step}: {name} is {loss:.3f}, it was {first:.3f} in the first step: the training diverges; "
+                    "a lower --learning_rate or a longer --warmup_steps may help",
+                    UserWarning,
+                    stacklevel=2,
+                )
+
+    def _stopped(self, step):
+        """Saves where the run is; returns what ends it."""
+        if self._chief:
+            self._latest.save()
+        return interruption.Interrupted(
+            f"interrupted; step {step:,} is saved in {self._output_dir}, the same command goes on from there"
+        )
 
     def _of_chief(self, value):
         """Returns the chief's `value` on every worker, so that all decide alike."""

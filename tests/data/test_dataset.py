@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from katrec.common import files
+from katrec.common import files, sealed
 from katrec.common.command_line import UserError
 from katrec.data.dataset import load
 
@@ -46,15 +46,15 @@ def test_a_file_that_was_changed_is_named(folder, name):
 def accept(folder, name):
     """Makes the manifest agree with a file, as if it had been written so."""
     path = folder / "tiny" / "manifest.json"
-    manifest = json.loads(path.read_text())
+    manifest = sealed.read(path)
     manifest["outputs"][name] = files.sha256(folder / "tiny" / name)
-    path.write_text(json.dumps(manifest))
+    sealed.write(path, manifest)
 
 
 def test_pickled_arrays_are_refused(folder):
     np.savez(folder / "tiny" / "triplets.npz", triplets=np.array([{"a": 1}], dtype=object))
     accept(folder, "triplets.npz")
-    with pytest.raises(UserError, match=r"triplets\.npz: cannot be read"):
+    with pytest.raises(UserError, match=r"triplets\.npz: damaged"):
         load(str(folder), "tiny")
 
 
@@ -76,9 +76,9 @@ def test_ids_that_do_not_fit_the_arrays_are_refused(folder, change):
 
 def test_other_versions_are_refused(folder):
     path = folder / "tiny" / "manifest.json"
-    manifest = json.loads(path.read_text())
+    manifest = sealed.read(path)
     for changes in ({"format": 1}, {"format": 3}, {"outputs": None}):
-        path.write_text(json.dumps({**manifest, **changes}))
+        sealed.write(path, {**manifest, **changes})
         with pytest.raises(UserError, match="prepared by another version of katrec; prepare the data set again"):
             load(str(folder), "tiny")
 

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from katrec.common import sealed
 from tests.conftest import ROOT
 from tests.test_commands import SMALL, fails
 
@@ -35,7 +36,7 @@ def test_metadata_is_whole(folder):
     assert (metadata["dataset"], metadata["model"], metadata["items"], metadata["max_k"]) == ("tiny", "katrec", 24, 15)
     assert metadata["licence"] == "not stated"
     assert metadata["flags"]["entity_dim"] == 8 and "tensorflow" in metadata["versions"]
-    assert metadata["result"] == json.loads((folder / "run" / "result.json").read_text())
+    assert metadata["result"] == sealed.read(folder / "run" / "result.json")
 
 
 def test_a_history_in_all_formats(folder, command, datasets_dir):

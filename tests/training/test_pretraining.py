@@ -22,7 +22,11 @@ def pretrained(tiny_dataset, make_settings):
 
 def test_items_and_users_are_bpr_mfs(pretrained, tiny_dataset):
     model, config, before = pretrained
-    items, users = pretraining._matrix_factorization(tiny_dataset, config, tf.distribute.get_strategy(), silent=True)
+    again = pretraining._Pretraining(
+        build(config, tiny_dataset), tiny_dataset, config, tf.distribute.get_strategy(), None, silent=True
+    )
+    again._train_matrix_factorization(0)
+    items, users = again._bpr.items, again._bpr.users
     nodes = model.encoder.nodes.numpy()
     np.testing.assert_array_equal(nodes[:24], items)
     np.testing.assert_array_equal(nodes[model.num_entities :], users)
@@ -124,12 +128,12 @@ def test_damaged_kept_embeddings_are_named(tiny_dataset, make_settings, tmp_path
     _begun(tiny_dataset, config, tmp_path)
     [path] = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(UserError, match=f"{path.name}: kept embeddings cannot be read .* delete the file"):
+    with pytest.raises(UserError, match=f"{path.name}: damaged .*"):
         _begun(tiny_dataset, config, tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_found_out_first(tiny_dataset, make_settings, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(pretraining, "_matrix_factorization", None)
+    monkeypatch.setattr(pretraining, "_Pretraining", None)
     with pytest.raises(FileExistsError, match="file"):
         _begun(tiny_dataset, make_settings(model="katrec"), tmp_path / "file")

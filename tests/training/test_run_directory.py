@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from katrec.common import sealed
 from katrec.common.command_line import UserError
 from katrec.settings import Settings
 from katrec.training.run_directory import FORMAT, RunConfig, claim, read_config
@@ -12,7 +13,7 @@ CONFIG = RunConfig("tiny", "data", Settings(model="sasrec", propagation_dims=(8,
 
 def rewrite(folder, **changes):
     path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    sealed.write(path, {**sealed.read(path), **changes})
 
 
 def test_config_comes_back(tmp_path):

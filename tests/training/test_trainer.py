@@ -1,8 +1,11 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from katrec.common import interruption, sealed
 from katrec.common.command_line import UserError
 from katrec.data.dataset import Dataset
 from katrec.evaluation.metrics import metrics
@@ -127,7 +130,7 @@ def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_settin
     trainer = Trainer(config, tiny_dataset, str(tmp_path))
     result = trainer.run()
     assert trainer._steps._run.experimental_get_tracing_count() == 1
-    assert json.loads((tmp_path / "result.json").read_text()) == result
+    assert sealed.read(tmp_path / "result.json") == result
     made = {"katrec", "commit", "machine", "date", "users_left_out", "users_with_fewer_negatives"}
     assert {"dataset", "model", "seed", "step", "seconds", "precision", "users", "test", "valid"} | made == set(result)
     assert set(result["test"]) == {"sampled", "full"}
@@ -154,8 +157,62 @@ def test_a_loss_that_is_no_number_stops_the_run(tiny_dataset, make_settings, tmp
     config = make_settings(model="bert4rec", train_steps=4, eval_every_steps=4)
     trainer = Trainer(config, tiny_dataset, str(tmp_path))
     trainer.model.items.assign(trainer.model.items * float("nan"))
-    with pytest.raises(UserError, match="step 4: the loss is nan, .*lower --learning_rate"):
+    with pytest.raises(UserError, match="step 1: the loss is nan; nothing was saved: lower --learning_rate"):
         trainer.run()
+    assert not (tmp_path / "result.json").exists()
+
+
+@pytest.mark.parametrize(
+    "part, said",
+    [("loss", "the loss"), ("triplet_loss", "TransR's loss"), ("gradient", "the norm of the loss's gradient")],
+)
+def test_a_state_that_is_not_finite_is_never_saved(tiny_dataset, make_settings, tmp_path, monkeypatch, part, said):
+    """At step 13, in the middle of a traced call, after the checkpoints of steps 4, 8 and 12."""
+    config = make_settings(train_steps=40, eval_every_steps=8, checkpoint_every_steps=4, pretrained_embeddings=False)
+    trainer = Trainer(config, tiny_dataset, str(tmp_path))
+    name = "triplet_loss" if part == "triplet_loss" else "loss"
+    given, factor = getattr(trainer.model, name), trainer._steps.sequence_optimizer.iterations
+
+    @tf.custom_gradient
+    def with_gradient(loss, spoilt):
+        return loss, lambda upstream: (upstream * spoilt, None)
+
+    def spoilt(*args, **kwargs):
+        bad = tf.where(factor >= 12, np.nan, 1.0)
+        if part == "triplet_loss":
+            loss, ranking = given(*args, **kwargs)
+            return loss * bad, ranking * bad
+        loss = given(*args, **kwargs)
+        return with_gradient(loss, bad) if part == "gradient" else loss * bad
+
+    monkeypatch.setattr(trainer.model, name, spoilt)
+    with pytest.raises(UserError, match=f"step 13: {said} is nan; it was not saved: the last checkpoint is of step 12"):
+        trainer.run()
+    again = Trainer(config, tiny_dataset, str(tmp_path))
+    assert again.run()["step"] == 40
+    whole = Trainer(config, tiny_dataset, str(tmp_path / "whole"))
+    whole.run()
+    for one, other in zip(again.model.trainable_variables, whole.model.trainable_variables):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_loss_that_rises_far_above_its_beginning_is_told(tiny_dataset, make_settings, tmp_path):
+    config = make_settings(model="sasrec", train_steps=30, eval_every_steps=30, learning_rate=10, warmup_steps=0)
+    with pytest.warns(UserWarning, match=r"step 30: the loss is \d+.*, it was .* the training diverges"):
+        Trainer(config, tiny_dataset, str(tmp_path)).run()
+
+
+def test_the_best_weights_lost_on_the_way_are_told_at_once(tiny_dataset, make_settings, tmp_path, monkeypatch):
+    config = make_settings(model="bprmf", train_steps=20, eval_every_steps=10)
+    trainer = Trainer(config, tiny_dataset, str(tmp_path))
+    monkeypatch.setattr(trainer, "_stopped", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(interruption, "asked", lambda: int(trainer.progress.step) == 10)
+        with pytest.raises(TypeError):
+            trainer.run()
+    shutil.rmtree(tmp_path / "checkpoints" / "best")
+    with pytest.raises(UserError, match="checkpoints/best is gone, the weights that did best"):
+        Trainer(config, tiny_dataset, str(tmp_path)).run()
     assert not (tmp_path / "result.json").exists()
 
 
@@ -172,7 +229,7 @@ def test_rows_after_the_checkpoint_and_half_rows_are_dropped(tmp_path):
     for step in (5, 10, 15):
         log.add(step, 2.5, 0.5, {"NDCG@10": step / 100}, 1.25)
     rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(rows[1]) == {
+    assert sealed.opened(json.loads(rows[1]), "row 2") == {
         "step": 10,
         "loss": 2.5,
         "transr_loss": 0.5,
