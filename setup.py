@@ -63,6 +63,7 @@ setup(
         "scipy",
         "absl-py",
         "tqdm",
+        "requests",
         "matplotlib",
     ],
     extras_require={

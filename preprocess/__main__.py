@@ -10,6 +10,7 @@ docs/data.md describes the formats, the steps and what is written.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterable
@@ -91,6 +92,10 @@ flags.register_validator(
     lambda name: name is None or (name == os.path.basename(name) and name[:1] not in (".", "")),
     message="a plain name, not a path",
     flag_values=FLAGS,
+)
+
+flags.register_validator(
+    "max_bad_rows", lambda share: not math.isnan(share), message="a number from 0 to 1", flag_values=FLAGS
 )
 
 _KNOWN = {source.NAME: source.load for source in (ml_100k, amazon_book, lastfm, yelp2018)}

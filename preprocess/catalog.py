@@ -35,12 +35,18 @@ class Remote(NamedTuple):
       name: its name in the raw folder.
       size: roughly, for people.
       sha256: where it is publicly known; else the first fetch's is recorded.
+      begins: regular expression of the file's first bytes.
+      least_bytes: with fewer it is not whole.
+      most_bytes: with more it is something else.
     """
 
     url: str
     name: str
     size: str
     sha256: Optional[str] = None
+    begins: bytes = b""
+    least_bytes: int = 1
+    most_bytes: int = 1 << 30
 
 
 class Entry(NamedTuple):
@@ -66,18 +72,21 @@ class Entry(NamedTuple):
 
 
 def _kgat(folder, zipped):
-    names = (
-        "item_list.txt",
-        "user_list.txt",
-        "entity_list.txt",
-        "relation_list.txt",
-        "kg_final.txt.zip" if zipped else "kg_final.txt",
+    graph = ("kg_final.txt.zip", rb"PK\x03\x04") if zipped else ("kg_final.txt", rb"\d+ \d+ \d+\s")
+    lists = [(f"{what}_list.txt", rb"org_id remap_id") for what in ("item", "user", "entity", "relation")]
+    return tuple(
+        Remote(f"{KGAT}/{folder}/{name}", name, "a few MB", begins=begins, least_bytes=100)
+        for name, begins in (*lists, graph)
     )
-    return tuple(Remote(f"{KGAT}/{folder}/{name}", name, "a few MB") for name in names)
 
 
 FREEBASE = Remote(
-    "https://commondatastorage.googleapis.com/freebase-public/rdf/freebase-rdf-latest.gz", freebase.DUMP, "22 GB"
+    "https://commondatastorage.googleapis.com/freebase-public/rdf/freebase-rdf-latest.gz",
+    freebase.DUMP,
+    "22 GB",
+    begins=rb"\x1f\x8b\x08",
+    least_bytes=10 << 30,
+    most_bytes=100 << 30,
 )
 ENTRIES = {
     "amazon-book": Entry(
@@ -91,9 +100,12 @@ ENTRIES = {
         ),
         interactions=(
             Remote(
-                "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles/ratings_Books.csv",
+                "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles/ratings_Books.csv",
                 amazon_book.FILE,
                 "0.9 GB",
+                begins=rb"[^,\s]+,[^,\s]+,\d(\.\d+)?,\d+\r?\n",
+                least_bytes=500 << 20,
+                most_bytes=4 << 30,
             ),
         ),
         by_hand="",

@@ -6,6 +6,8 @@ import contextlib
 import gzip
 import io
 import os
+import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
@@ -14,9 +16,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from katrec.common.command_line import UserError
+from katrec.common.ids import BREAKS
 from preprocess.k_core import core_rows
 
 BLOCK_BYTES = 1 << 25
+BOM = b"\xef\xbb\xbf"
+# `katrec.common.ids.BREAKS` in UTF-8, without the line feed, which is a line's end.
+_BREAK = re.compile(rb"[\t\r\v\f\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]")
 SILENT_SECONDS = 3
 
 
@@ -46,8 +52,11 @@ def blocks(path: str, title: Optional[str] = None) -> Iterator[Block]:
             raw = stack.enter_context(open(path, "rb"))
             file = stack.enter_context(gzip.open(raw)) if path.endswith(".gz") else raw
             line, rest = 1, b""
+            # A byte order mark is no part of the first field.
+            start = file.read(len(BOM)).removeprefix(BOM)
             while True:
-                read = file.read(BLOCK_BYTES)
+                read = start + file.read(BLOCK_BYTES)
+                start = b""
                 text, end, rest = (rest + read).rpartition(b"\n") if read else (rest, b"\n" if rest else b"", b"")
                 bar.update(raw.tell() - bar.n)
                 if end:
@@ -57,7 +66,7 @@ def blocks(path: str, title: Optional[str] = None) -> Iterator[Block]:
                     return
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
 
 
@@ -85,7 +94,7 @@ class Damage:
         bad = ~good
         if bad.any() and self._first is None:
             at = int(np.argmax(bad))
-            line = block.text.split(b"\n", at + 1)[at]
+            line = [*block.text.split(b"\n", at + 1), b""][at]
             self._first = f"line {block.first_line + at}: {line[:100].decode('utf-8', 'replace')!r}"
         self.rows += rows
         self.damaged += int(bad.sum())
@@ -117,13 +126,16 @@ def separated(path: str, separator: str, names: Sequence[Optional[str]], damage:
       separator: one character.
       names: of all columns, None for those that are not wanted; the last, "timestamp", must be a number and becomes
         float64.
-      damage: `Damage`; a row with another number of columns, an empty or undecodable field, or a time that is no number
-        is counted there and left out.
+      damage: `Damage`; a row with another number of columns, a field that is empty, undecodable or holds a tab or
+        another line's end, or a time that is no number is counted there and left out.
     """
+    broken = f"[{re.escape(BREAKS)}\ufffd]"
     wanted = {place: name for place, name in enumerate(names) if name}
     for block in blocks(path):
         # A column too many shows rows with more fields; a first line of empty fields makes it known to pandas.
-        text = separator.encode() * len(names) + b"\n" + block.text
+        lines = block.text.replace(b"\r\n", b"\n")
+        text = separator.encode() * len(names) + b"\n" + lines
+        odd = _BREAK.search(lines.replace(separator.encode(), b""))
         frame = (
             pd.read_csv(
                 io.BytesIO(text),
@@ -140,6 +152,7 @@ def separated(path: str, separator: str, names: Sequence[Optional[str]], damage:
                 encoding="utf-8",
                 encoding_errors="replace",
                 low_memory=False,
+                lineterminator="\n",
             )
             .rename(columns=wanted)
             .iloc[1:]
@@ -148,7 +161,7 @@ def separated(path: str, separator: str, names: Sequence[Optional[str]], damage:
         good = frame.pop(len(names)).isna().to_numpy() & np.isfinite(frame["timestamp"].to_numpy(np.float64))
         for name in frame.columns[:-1]:
             good &= frame[name].notna().to_numpy()
-            good[good] = ~frame[name][good].str.contains("\ufffd", regex=False).to_numpy(bool)
+            good[good] = ~frame[name][good].str.contains(broken if odd else "\ufffd", regex=bool(odd)).to_numpy(bool)
         damage.add(block, len(frame), good)
         yield frame if good.all() else frame[good]
 

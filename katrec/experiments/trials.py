@@ -27,7 +27,8 @@ def read_space(path: str, models: Sequence[str]) -> dict[str, Any]:
     Raises:
       UserError: a model of `models` is missing, or has another number of trials.
     """
-    space = files.read_json(path)
+    space = files.read_object(path)
+    _check_space(path, space)
     chosen = models or [name for name in registry.MODELS if name in space]
     counts = {model: len(space.get(model, {}).get("trials", [])) for model in chosen}
     if not counts or 0 in counts.values() or len(set(counts.values())) > 1:
@@ -36,6 +37,20 @@ def read_space(path: str, models: Sequence[str]) -> dict[str, Any]:
             + (", ".join(f"{count} of {model}" for model, count in counts.items()) or "none")
         )
     return {ALL: space.get(ALL, {}), **{model: space[model] for model in chosen}}
+
+
+def _check_space(path, space):
+    """Checks that a search.json has the shape that `katrec.search` describes."""
+    for name, one in space.items():
+        parts = [one] if name == ALL else [one.get("flags", {}), *one.get("trials", [])] if _is_model(one) else [None]
+        if not all(isinstance(part, dict) for part in parts):
+            raise UserError(
+                f'{path}: {name!r} must hold {{"flags": {{…}}, "trials": [{{flag: value, …}}, …]}}, and {ALL!r} flags'
+            )
+
+
+def _is_model(one):
+    return isinstance(one, dict) and isinstance(one.get("trials", []), list)
 
 
 def planned(space: dict[str, Any], dataset: str, datasets_dir: str, runs_dir: str) -> dict[PlannedRun, dict[str, Any]]:
@@ -81,7 +96,10 @@ def write(folder: str, dataset: str, rows: Sequence[dict[str, Any]]) -> str:
     """Adds trials to trials.json, instead of earlier ones of the same number; returns the path of the new trials.md."""
     log = os.path.join(folder, "trials.json")
     earlier = files.read_json(log) if os.path.exists(log) else []
-    merged = {(row["model"], row["trial"]): row for row in [*earlier, *rows]}
+    try:
+        merged = {(row["model"], row["trial"]): row for row in [*earlier, *rows]}
+    except (TypeError, KeyError):
+        raise UserError(f"{log}: not a list of trials; move it away, finished trials are not repeated") from None
     ordered = [merged[key] for key in sorted(merged)]
     files.write_json(log, ordered)
     table = os.path.join(folder, "trials.md")

@@ -7,8 +7,9 @@ import re
 import pandas as pd
 
 from katrec.common.command_line import UserError
+from katrec.common.ids import fault
 
-ENTITY = re.compile(r"[mg]\.\w+")
+ENTITY = re.compile(r"[mg]\.\w+", re.ASCII)
 # Older files name the kind of item before its id.
 PREFIX = re.compile(r"(?:movie|music|book|track|song|item)_(?=.)")
 
@@ -20,14 +21,14 @@ def read(path: str) -> pd.DataFrame:
       UserError: the file is missing, or a line is no such pair.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig", newline="\n") as file:
             rows = [line.rstrip("\r\n").split("\t") for line in file]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; it is KB4Rec's link file, or give --kgat_dir") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
     for at, row in enumerate(rows, start=1):
-        if len(row) != 2 or not row[0] or not ENTITY.fullmatch(row[1]):
+        if len(row) != 2 or fault(row[0]) or not ENTITY.fullmatch(row[1]):
             raise UserError(f"{path}: line {at}: {'<TAB>'.join(row)[:100]!r} is no item, tab and Freebase id (m.…)")
     table = pd.DataFrame(
         [(PREFIX.sub("", item, count=1), entity) for item, entity in rows],

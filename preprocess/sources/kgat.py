@@ -12,15 +12,18 @@ from __future__ import annotations
 import io
 import os
 import re
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from katrec.common.command_line import UserError
+from katrec.common.ids import fault
+from preprocess.unpack import copy
 
 YELP_ID_LENGTH = 22
+# A longer number is no row of a list.
+_NUMBER = re.compile(r"[0-9]{1,15}")
 MAX_GRAPH_BYTES = 1 << 30
 
 
@@ -48,8 +51,8 @@ def read(folder: str) -> Kgat:
       UserError: a file is missing, or names the line that does not fit.
     """
     lists = {name: os.path.join(folder, f"{name}_list.txt") for name in ("user", "item", "entity", "relation")}
-    users, _ = _numbered(lists["user"], 2)
-    items, item_numbers = _numbered(lists["item"], 3)
+    users, _ = _numbered(lists["user"], 2, asked_for=True)
+    items, item_numbers = _numbered(lists["item"], 3, asked_for=True)
     entities, entity_numbers = _numbered(lists["entity"], 2)
     relations, relation_numbers = _numbered(lists["relation"], 2)
     graph, heads_relations_tails = _graph(folder)
@@ -76,11 +79,18 @@ def read(folder: str) -> Kgat:
     return Kgat(frozenset(users), frozenset(items), triplets, links, (*lists.values(), graph))
 
 
-def _numbered(path, columns):
-    """Returns the raw ids, object[n], and their numbers, int64[n], of a list with a header."""
+def _numbered(path, columns, asked_for=False):
+    """Returns the raw ids, object[n], and their numbers, int64[n], of a list with a header.
+
+    Args:
+      path: the list.
+      columns: how many it has.
+      asked_for: whether users ask for the ids, in lines: then each stands there once, without tabs and line ends.
+    """
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
+        with open(path, encoding="utf-8-sig", newline="\n") as file:
+            # A line ends with a line feed alone: other ends are characters of an id.
+            lines = [line.rstrip("\r\n") for line in file]
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such file; --kgat_dir must hold the files of the data set in KGAT's repository"
@@ -92,12 +102,17 @@ def _numbered(path, columns):
         if not line.strip():
             continue
         parts = line.rsplit(" ", columns - 1)
-        if columns == 3 and len(parts) == 2 and re.fullmatch(r"\d+", parts[0][YELP_ID_LENGTH:]):
+        if columns == 3 and len(parts) == 2 and _NUMBER.fullmatch(parts[0][YELP_ID_LENGTH:]):
             parts = [parts[0][:YELP_ID_LENGTH], parts[0][YELP_ID_LENGTH:], parts[1]]
-        if len(parts) != columns or not parts[1].isdecimal() or not parts[0]:
+        if len(parts) != columns or not _NUMBER.fullmatch(parts[1]) or not parts[0]:
             raise UserError(f"{path}: line {at}: {line[:100]!r} is not an id and a number separated by a space")
         ids.append(parts[0])
         numbers.append(int(parts[1]))
+        if fault(parts[0], breaks=not asked_for):
+            raise UserError(f"{path}: line {at}: the id {fault(parts[0], breaks=not asked_for)}")
+    twice = pd.Series(ids, dtype=object).duplicated().to_numpy()
+    if asked_for and twice.any():
+        raise UserError(f"{path}: the id {ids[int(np.argmax(twice))]!r} stands there twice")
     return np.array(ids, dtype=object), np.array(numbers, dtype=np.int64)
 
 
@@ -117,14 +132,10 @@ def _graph(folder):
         raise UserError(f"{path}: no such file, and no kg_final.txt.zip; --kgat_dir must hold one of them")
     if os.path.exists(path):
         return path, _triplets(path, path)
-    try:
-        with zipfile.ZipFile(zipped) as archive:
-            member = next((one for one in archive.infolist() if os.path.basename(one.filename) == "kg_final.txt"), None)
-            if member is None or member.file_size > MAX_GRAPH_BYTES:
-                raise UserError(f"{zipped}: holds no kg_final.txt of at most {MAX_GRAPH_BYTES >> 20} MiB")
-            return zipped, _triplets(io.BytesIO(archive.read(member)), zipped)
-    except zipfile.BadZipFile:
-        raise UserError(f"{zipped}: not a zip file; fetch it again") from None
+    content = io.BytesIO()
+    copy(zipped, "kg_final.txt", content, MAX_GRAPH_BYTES)
+    content.seek(0)
+    return zipped, _triplets(content, zipped)
 
 
 def _triplets(source, path):
@@ -132,7 +143,7 @@ def _triplets(source, path):
         frame = pd.read_csv(source, sep=" ", header=None, dtype=np.int64)
     except pd.errors.EmptyDataError:
         return np.empty((0, 3), np.int64)
-    except (ValueError, pd.errors.ParserError) as error:
+    except (ValueError, OverflowError) as error:  # a ParserError is a ValueError
         raise UserError(f"{path}: not three integers a line separated by spaces ({error})") from None
     if frame.shape[1] != 3 or frame.to_numpy().min() < 0:
         raise UserError(f"{path}: not three integers from 0 a line separated by spaces")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from katrec.common.ids import fault
 from preprocess.sources import Options, large
 from preprocess.streaming import Damage, blocks
 from preprocess.tables import Tables
@@ -25,13 +26,14 @@ def load(name: str, raw_dir: str, options: Options) -> Tables:
 def read(path: str, damage: Damage) -> Iterator[pd.DataFrame]:
     """Yields the file's frames; dates are `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, taken as UTC."""
     for block in blocks(path):
-        rows = [_row(line) for line in block.text.splitlines()]
+        rows = [_row(line) for line in block.text.split(b"\n")[:-1]]
         frame = pd.DataFrame(rows, columns=["user_id", "item_id", "date"], dtype=object)
         dates = frame.pop("date")
         short = dates.str.len() == 10
         dates = pd.to_datetime(dates.where(~short, dates + " 00:00:00"), format="%Y-%m-%d %H:%M:%S", errors="coerce")
-        frame["timestamp"] = (dates - pd.Timestamp(0)) / pd.Timedelta(seconds=1)
-        good = np.isfinite(frame["timestamp"].to_numpy(np.float64))
+        good = dates.notna().to_numpy()
+        # In whole seconds, which reach beyond the years of nanoseconds.
+        frame["timestamp"] = dates.to_numpy("datetime64[s]").astype(np.float64)
         damage.add(block, len(frame), good)
         yield frame[good]
 
@@ -41,6 +43,11 @@ def _row(line):
     try:
         review = json.loads(line)
         row = review["user_id"], review["business_id"], review["date"]
-        return row if all(isinstance(value, str) and value for value in row) else (None, None, None)
-    except (ValueError, KeyError, TypeError):
+        return row if all(map(_is_id, row)) else (None, None, None)
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None, None, None
+
+
+def _is_id(value):
+    # The quick test is enough for nearly all.
+    return isinstance(value, str) and (bool(value) and value.isascii() and value.isprintable() or not fault(value))

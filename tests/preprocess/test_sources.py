@@ -181,7 +181,7 @@ def test_kgat_graph_may_be_empty_and_a_broken_zip_is_said(tmp_path):
     assert kgat.read(str(tmp_path)).triplets.shape == (0, 3)
     (tmp_path / "kg_final.txt").unlink()
     (tmp_path / "kg_final.txt.zip").write_bytes(b"PK")
-    with pytest.raises(UserError, match="not a zip file"):
+    with pytest.raises(UserError, match="no zip and no tar archive, or damaged"):
         kgat.read(str(tmp_path))
 
 
