@@ -14,7 +14,7 @@ import urllib3
 from tqdm import tqdm
 
 from katrec.common import beside, files
-from katrec.common.command_line import UserError
+from katrec.common.command_line import UserError, reason
 from preprocess.unpack import unpack
 
 if TYPE_CHECKING:
@@ -106,12 +106,12 @@ def _download(remote, part):
             _continue(remote, part)
             return
         except _HOPELESS as error:
-            _refuse(remote, part, f"cannot be fetched ({str(error)[:200]})")
+            _refuse(remote, part, f"cannot be fetched ({reason(error)})")
         # An exception of requests is an OSError.
         except (OSError, urllib3.exceptions.HTTPError) as error:
             if number == TRIES:
                 raise UserError(
-                    f"{remote.url}: cannot be fetched ({str(error)[:200]}); the same command tries again, and goes on "
+                    f"{remote.url}: cannot be fetched ({reason(error)}); the same command tries again, and goes on "
                     "with what came so far where the server can"
                 ) from None
         time.sleep(WAIT_SECONDS)

@@ -145,7 +145,7 @@ def _read_strings(path, **kwargs):
 
 def _first_ragged_line(path):
     """Returns which line has other than the header's number of fields, or None."""
-    with open(path, encoding="utf-8-sig", newline="\n") as file:
+    with open(path, encoding="utf-8-sig", errors="replace", newline="\n") as file:
         wanted = file.readline().count("\t") + 1
         for number, line in enumerate(file, start=2):
             if line.count("\t") + 1 != wanted:

@@ -9,7 +9,7 @@ import zipfile
 from typing import IO
 
 from katrec.common import files
-from katrec.common.command_line import UserError
+from katrec.common.command_line import UserError, reason
 
 BLOCK_BYTES = 1 << 20
 MAX_UNPACKED_BYTES = 200 << 30
@@ -41,8 +41,7 @@ def copy(archive: str, name: str, target: IO[bytes], max_bytes: int) -> None:
         raise
     # Damaged bytes may look like anything: encrypted, of an unknown method, of a negative length.
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise UserError(f"{archive}: cannot be unpacked ({reason}); fetch it again") from None
+        raise UserError(f"{archive}: cannot be unpacked ({reason(error)}); fetch it again") from None
 
 
 def _from_zip(archive, name, target, max_bytes):

@@ -68,6 +68,12 @@ def _end_with_parent():
     os._exit(interruption.STATUS[signal.SIGTERM])
 
 
+def reason(error: BaseException) -> str:
+    """Returns what an exception says, for a message: its first line, at most 200 characters; else its kind."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
 def warn(message: str) -> None:
     """Says in one line on standard error that something may not be what the user wants."""
     print(f"warning: {' '.join(message.split())}", file=sys.stderr)

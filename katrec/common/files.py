@@ -13,7 +13,7 @@ import numpy as np
 
 from katrec.common import beside
 from katrec.common.beside import Path
-from katrec.common.command_line import UserError
+from katrec.common.command_line import UserError, reason
 from katrec.common.ids import escape, unescape
 
 # Of a prepared data set; the second format has ids.npz and escapes in its tables.
@@ -100,8 +100,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
     # Damaged bytes may look like anything: numpy and zipfile raise a dozen kinds of exceptions for them.
     except Exception as error:
-        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        raise UserError(f"{path}: damaged ({reason}); delete it, what made it makes it again") from None
+        raise UserError(f"{path}: damaged ({reason(error)}); delete it, what made it makes it again") from None
 
 
 def read_column(path: Path, name: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import tensorflow as tf
 
 from katrec.common import beside, files
-from katrec.common.command_line import UserError, warn
+from katrec.common.command_line import UserError, reason, warn
 from katrec.data.dataset import Dataset
 from katrec.models.base import RankingModel
 from katrec.models.build import build
@@ -60,7 +60,7 @@ class Checkpoints:
         except (tf.errors.OpError, OSError) as error:
             self._remove(number)
             raise UserError(
-                f"{path}: cannot be written ({_reason(error)}); earlier checkpoints are as they were: make room, then "
+                f"{path}: cannot be written ({reason(error)}); earlier checkpoints are as they were: make room, then "
                 "the same command goes on from there"
             ) from None
         for older in set(self._numbers()) - set(numbers):
@@ -97,7 +97,7 @@ class Checkpoints:
                 if newer > number:
                     self._remove(newer)
             if failures:
-                warn(f"{failures[0][0]}: damaged ({_reason(failures[0][1])}); taking {path} instead")
+                warn(f"{failures[0][0]}: damaged ({reason(failures[0][1])}); taking {path} instead")
             return path
         if not failures:
             return None
@@ -107,7 +107,7 @@ class Checkpoints:
                 f"{path}: does not fit this model; it was written with other settings or by another version of katrec: "
                 "train again in another --output_dir, or with --noresume"
             )
-        raise UserError(f"{path}: the checkpoint is damaged ({_reason(failure)}); train again with --noresume")
+        raise UserError(f"{path}: the checkpoint is damaged ({reason(failure)}); train again with --noresume")
 
     def discard(self) -> None:
         """Removes all of them."""
@@ -171,7 +171,3 @@ def best_model(output_dir: str, settings: Settings, dataset: Dataset) -> Ranking
     if best_checkpoints(output_dir, model).restore() is None:
         raise UserError(f"{output_dir}: no checkpoint yet; the run has not reached its first evaluation")
     return model
-
-
-def _reason(error):
-    return str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__

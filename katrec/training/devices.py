@@ -7,7 +7,7 @@ import logging
 import os
 from typing import Any
 
-from katrec.common.command_line import FlagError, UserError
+from katrec.common.command_line import FlagError, UserError, reason
 
 
 def strategy(distribution: str) -> Any:
@@ -56,8 +56,7 @@ def is_chief(distribution: str) -> bool:
 
 def lost_worker(error: Exception, output_dir: str) -> UserError:
     """Returns the `UserError` of a worker that finds another one gone, from TensorFlow's error."""
-    reason = str(error).splitlines()[0][:200]
     return UserError(
-        f"another worker has stopped or cannot be reached ({reason}); start all workers again with the "
+        f"another worker has stopped or cannot be reached ({reason(error)}); start all workers again with the "
         f"same commands: they go on from the last checkpoint in {output_dir}"
     )

@@ -8,7 +8,7 @@ from typing import Optional
 
 import pandas as pd
 
-from katrec.common.command_line import FlagError, UserError
+from katrec.common.command_line import FlagError, UserError, reason
 from preprocess.frames import frame_tables
 from preprocess.sources import Options
 from preprocess.tables import Tables
@@ -85,7 +85,7 @@ def read(path: str) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise UserError(f"{path}: {str(error).split('C error: ')[-1].strip()} (a ragged line)") from None
     except (OSError, EOFError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({str(error).splitlines()[0][:200]})") from None
+        raise UserError(f"{path}: cannot be read ({reason(error)})") from None
 
 
 def _ending(path):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from katrec.common.command_line import UserError
+from katrec.common.command_line import UserError, reason
 from katrec.common.ids import fault
 from preprocess.unpack import copy
 
@@ -96,7 +96,7 @@ def _numbered(path, columns, asked_for=False):
             f"{path}: no such file; --kgat_dir must hold the files of the data set in KGAT's repository"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
+        raise UserError(f"{path}: cannot be read ({reason(error)})") from None
     ids, numbers = [], []
     for at, line in enumerate(lines[1:], start=2):
         if not line.strip():
@@ -144,7 +144,7 @@ def _triplets(source, path):
     except pd.errors.EmptyDataError:
         return np.empty((0, 3), np.int64)
     except (ValueError, OverflowError) as error:  # a ParserError is a ValueError
-        raise UserError(f"{path}: not three integers a line separated by spaces ({error})") from None
+        raise UserError(f"{path}: not three integers a line separated by spaces ({reason(error)})") from None
     if frame.shape[1] != 3 or frame.to_numpy().min() < 0:
         raise UserError(f"{path}: not three integers from 0 a line separated by spaces")
     return frame.to_numpy()
