@@ -93,14 +93,17 @@ class TrainSteps(tf.Module):
 
     @tf.function
     def _run(self, batches, number, count):
+        """Returns how many iterations were added to the sums: the first that makes them not finite is the last."""
         strategy = self._strategy
         graph = strategy.run(self._model.graph_matrices)
         done = 0
-        # The first sum that is not finite is the last: later steps would spoil the others.
-        while done < count and tf.reduce_all(tf.math.is_finite(self.sums)):
-            parts = strategy.run(self._iterate, args=(Batch(*next(batches)), number + done, graph))
-            self.sums.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None))
-            done += 1
+        # Not ended at the first that is not finite: an iteration's dropout is drawn beside the one before.
+        for i in tf.range(count):
+            parts = strategy.run(self._iterate, args=(Batch(*next(batches)), number + i, graph))
+            finite = tf.reduce_all(tf.math.is_finite(self.sums))
+            parts = strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
+            self.sums.assign_add(tf.where(finite, parts, tf.zeros_like(parts)))
+            done += tf.cast(finite, tf.int32)
         return done
 
     def _iterate(self, batch, number, graph):
