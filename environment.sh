@@ -3,7 +3,7 @@
 
 prepare_environment() {
   local extras="$1" python="${PYTHON:-python3}" stamp=".venv/installed-${1:-base}" wanted
-  wanted="$(cat setup.py constraints.txt | cksum)"
+  wanted="$(cat setup.py constraints*.txt | cksum)"
   if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
     return
   fi
@@ -16,10 +16,22 @@ prepare_environment() {
     exit 1
   fi
   echo "installing the project into .venv (TensorFlow is about 500 MB)"
-  if ! .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-      --editable ".${extras:+[$extras]}"; then
+  if ! install_project "$extras"; then
     echo "error: pip could not install the project; its message is above" >&2
     exit 1
   fi
   echo "$wanted" > "$stamp"
+}
+
+# On the stack that is locked exactly the tested files are installed, compared by their SHA-256; elsewhere pip chooses.
+install_project() {
+  local extras="$1" pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
+  if .venv/bin/python -c 'import platform, sys
+here = sys.version_info[:2], platform.system(), platform.machine()
+sys.exit(here != ((3, 11), "Linux", "x86_64"))'; then
+    "${pip[@]}" --require-hashes --requirement "constraints${extras:+-$extras}.txt" &&
+      "${pip[@]}" --no-deps --no-build-isolation --editable .
+  else
+    "${pip[@]}" --editable ".${extras:+[$extras]}"
+  fi
 }

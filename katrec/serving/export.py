@@ -12,6 +12,7 @@ from katrec.common import provenance
 from katrec.common.command_line import UserError
 from katrec.data.dataset import Dataset
 from katrec.models.base import RankingModel
+from katrec.serving import integrity
 from katrec.serving.recommender import Recommender
 from katrec.serving.saved_model import largest_difference, write
 from katrec.serving.served import Served
@@ -59,7 +60,10 @@ def export(
     ids = dataset.raw_ids("item"), dataset.raw_ids("user")
     served = Served(model, *ids, dataset.popularity(), max_k, metadata)
     size = write(served, path, metadata, os.path.join(dataset.folder, "items.tsv"))
-    print(f"exported {settings.model} of {dataset.name} to {path}, {size / 2**20:.1f} MiB")
+    print(
+        f"exported {settings.model} of {dataset.name} to {path}, {size / 2**20:.1f} MiB, "
+        f"fingerprint {integrity.fingerprint(path)}"
+    )
     recommender = Recommender.load(path, os.path.dirname(dataset.folder))
     # By the tables' ids: those of the SavedModel come from the arrays.
     by_table = dataset.table_ids("item"), dataset.table_ids("user")

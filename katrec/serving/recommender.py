@@ -14,9 +14,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from katrec.common import files
-from katrec.common.command_line import UserError
+from katrec.common.command_line import UserError, reason
 from katrec.common.ids import as_text
-from katrec.serving import EXTRA
+from katrec.serving import EXTRA, integrity
 from katrec.serving.unknown import MISSING, UnknownIds
 
 if TYPE_CHECKING:
@@ -58,11 +58,16 @@ class Recommender:
         """Loads the SavedModel in `path`; `datasets_dir` as above.
 
         Raises:
-          UserError: there is none, or it is not an export of this project.
+          UserError: there is none, it is damaged, or it is not an export of this project.
         """
         if not os.path.exists(os.path.join(path, "saved_model.pb")):
             raise UserError(f"{path}: no SavedModel; python -m katrec.export writes one")
-        saved = tf.saved_model.load(path)
+        integrity.check(path)
+        try:
+            saved = tf.saved_model.load(path)
+        # An export of version 0.1 has no manifest: TensorFlow finds out.
+        except (tf.errors.OpError, OSError, ValueError, IndexError, KeyError) as error:
+            raise UserError(f"{path}: the SavedModel is damaged ({reason(error)}); export it again") from None
         if "metadata" not in saved.signatures:
             raise UserError(f"{path}: not a SavedModel that katrec.export wrote")
         items = os.path.join(path, EXTRA, "items.tsv")

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,12 +13,12 @@ import numpy as np
 import tensorflow as tf
 from absl import logging as absl_logging
 
-from katrec.common import files
-from katrec.common.command_line import UserError
+from katrec.common import beside, files
+from katrec.common.command_line import UserError, reason
 from katrec.data.dataset import Dataset
 from katrec.data.sequences import recent_items
 from katrec.models.base import RankingModel
-from katrec.serving import EXTRA
+from katrec.serving import EXTRA, integrity
 from katrec.serving.served import Served
 
 # Of the comparison.
@@ -37,20 +36,23 @@ def write(served: Served, path: str, metadata: Mapping[str, Any], items_file: fi
 
     Returns:
       Its size in bytes.
+
+    Raises:
+      UserError: it cannot be written, for example to a full disk.
     """
-    parent = os.path.dirname(os.path.abspath(path))
-    os.makedirs(parent, exist_ok=True)
-    beside = tempfile.mkdtemp(dir=parent, prefix=os.path.basename(path) + ".")
+    unfinished = beside.new(path)
     try:
         with _quiet():
-            tf.saved_model.save(served, beside, signatures=served.signatures())
-        files.write_json(os.path.join(beside, EXTRA, "metadata.json"), metadata)
-        shutil.copy(items_file, os.path.join(beside, EXTRA, "items.tsv"))
-        os.chmod(beside, 0o755)
-        os.rename(beside, path)
-    except BaseException:
-        shutil.rmtree(beside)
-        raise
+            tf.saved_model.save(served, unfinished, signatures=served.signatures())
+        files.write_json(os.path.join(unfinished, EXTRA, "metadata.json"), metadata)
+        shutil.copy(items_file, os.path.join(unfinished, EXTRA, "items.tsv"))
+        integrity.record(unfinished)
+        os.rename(unfinished, path)
+        beside.to_disk(os.path.dirname(unfinished))
+    except (tf.errors.OpError, OSError) as error:
+        raise UserError(f"{path}: cannot be written ({reason(error)}); nothing is left of it") from None
+    finally:
+        beside.remove(unfinished)
     return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
 
 

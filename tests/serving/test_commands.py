@@ -162,6 +162,7 @@ def test_a_terminal_that_cannot_show_a_title(folder, command, tmp_path):
     shutil.copytree(folder / "model", tmp_path / "model")
     items = tmp_path / "model" / "assets.extra" / "items.tsv"
     items.write_text(items.read_text().replace("Film", "Фильм"), encoding="utf-8")
+    (tmp_path / "model" / "assets.extra" / "manifest.json").unlink()
     done = command(
         "katrec.recommend",
         f"--saved_model={tmp_path}/model",
@@ -213,3 +214,43 @@ def test_a_damaged_checkpoint_is_named(folder, command, datasets_dir, tmp_path):
     done = command("katrec.train", *arguments)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert re.search(r"latest/ckpt-\d+: the checkpoint is damaged .*; train again with --noresume", done.stderr)
+
+
+def test_an_export_is_compared_with_its_manifest(folder, command, tmp_path):
+    whole = command("katrec.export", "--verify", f"--saved_model={folder}/model")
+    assert whole.returncode == 0, whole.stderr
+    assert "files, all as they were exported; fingerprint " in whole.stdout
+    assert fails(command("katrec.export", "--verify", f"--saved_model={tmp_path}/none"), 2, "there is no such folder")
+    model = tmp_path / "model"
+    for name, harm, message in (
+        ("saved_model.pb", lambda path: path.write_bytes(path.read_bytes()[:-1]), "missing, or not what was exported"),
+        ("variables/variables.index", lambda path: path.unlink(), "missing, or not what was exported"),
+        ("assets.extra/items.tsv", lambda path: path.write_text("item_id\n"), "missing, or not what was exported"),
+        ("assets/more", lambda path: path.write_text("x"), "was not exported"),
+        ("assets.extra/manifest.json", lambda path: path.write_text("{}"), "names no files"),
+    ):
+        shutil.rmtree(model, ignore_errors=True)
+        shutil.copytree(folder / "model", model)
+        harm(model / name)
+        for done in (
+            command("katrec.export", "--verify", f"--saved_model={model}"),
+            command("katrec.recommend", f"--saved_model={model}", "--history=i1"),
+        ):
+            assert fails(done, 1, message)
+    # An export of version 0.1 has no manifest.
+    (model / "assets.extra" / "manifest.json").unlink()
+    assert command("katrec.recommend", f"--saved_model={model}", "--history=i1").returncode == 0
+    assert fails(command("katrec.export", "--verify", f"--saved_model={model}"), 1, "nothing to compare with")
+    variables = model / "variables" / "variables.data-00000-of-00001"
+    variables.write_bytes(variables.read_bytes()[:1000])
+    assert fails(command("katrec.recommend", f"--saved_model={model}", "--history=i1"), 1, "is damaged")
+
+
+def test_words_that_a_terminal_cannot_show_are_no_reason_to_stop(folder, command):
+    latin = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    for module, flags in (
+        ("katrec.train", ["--help"]),
+        ("katrec.recommend", [f"--saved_model={folder}/model", "--history=i1,i5", "--explain"]),
+    ):
+        done = command(module, *flags, env=latin, encoding="latin-1")
+        assert done.returncode == 0, done.stderr
