@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -87,14 +87,20 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, names: Collection[str]) -> dict[str, np.ndarray]:
     """Returns the arrays of an .npz file; nothing in it is executed.
 
+    Args:
+      path: the file.
+      names: what it must hold, no more and no less.
+
     Raises:
-      UserError: the file is missing or damaged.
+      UserError: the file is missing, damaged or holds other arrays.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
+            if set(archive.files) != set(names):
+                raise ValueError(f"it holds {', '.join(sorted(archive.files)) or 'nothing'}")
             return dict(archive)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -85,7 +85,9 @@ class Dataset(NamedTuple):
         """
         if what in ("item", "user"):
             path = os.path.join(self.folder, "ids.npz")
-            arrays = files.read_arrays(path)
+            arrays = files.read_arrays(
+                path, [f"{one}_{part}" for one in ("item", "user") for part in ("bytes", "offsets")]
+            )
             try:
                 return unpack(arrays[f"{what}_bytes"], arrays[f"{what}_offsets"])
             except (KeyError, ValueError, IndexError) as error:
@@ -127,14 +129,14 @@ def _read(folder, name, manifest):
     statistics = files.read_object(os.path.join(folder, "statistics.json"))
     dataset = Dataset(
         name=name,
-        triplets=files.read_arrays(os.path.join(folder, "triplets.npz"))["triplets"],
+        triplets=files.read_arrays(os.path.join(folder, "triplets.npz"), ["triplets"])["triplets"],
         num_items=statistics["items"],
         num_entities=statistics["items"] + statistics["entities"],
         num_relations=statistics["relations"],
         checksums=manifest["outputs"],
         licence=manifest.get("licence", UNSTATED),
         folder=folder,
-        **files.read_arrays(os.path.join(folder, "interactions.npz")),
+        **files.read_arrays(os.path.join(folder, "interactions.npz"), ("offsets", "items", "valid", "test")),
     )
     sizes = {
         "item": dataset.num_items,

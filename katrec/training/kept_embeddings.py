@@ -43,8 +43,8 @@ def restore(path: str, variables: Sequence[tf.Variable]) -> Optional[float]:
     """
     if not os.path.exists(path):
         return None
-    kept = files.read_arrays(path)
     expected = {"seconds": (), **{str(place): tuple(one.shape) for place, one in enumerate(variables)}}
+    kept = files.read_arrays(path, expected)
     if {name: array.shape for name, array in kept.items()} != expected:
         raise UserError(f"{path}: holds no pre-trained embeddings of this model; delete the file")
     for place, variable in enumerate(variables):

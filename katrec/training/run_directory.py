@@ -125,11 +125,7 @@ def read_ranks(output_dir: str) -> dict[str, np.ndarray]:
     Raises:
       UserError: it is missing or damaged.
     """
-    path = os.path.join(output_dir, RANKS)
-    ranks = files.read_arrays(path)
-    if set(ranks) != {"users", *PROTOCOLS}:
-        raise UserError(f"{path}: not the ranks of a run; delete {RESULT} beside it and run the same command again")
-    return ranks
+    return files.read_arrays(os.path.join(output_dir, RANKS), ("users", *PROTOCOLS))
 
 
 def read_rows(path: str) -> list[dict[str, Any]]:

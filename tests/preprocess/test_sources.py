@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -11,10 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from katrec.common.command_line import UserError
-from preprocess import streaming
+from katrec.data.dataset import load
+from preprocess import pipeline, streaming, writer
 from preprocess.k_core import core_rows
 from preprocess.sources import Options, amazon_book, freebase, kb4rec, kgat, lastfm, yelp2018
 from preprocess.streaming import Damage, core, filtered
+from preprocess.tables import read_atomic
+from tests.reliability import fuzz
+from tests.tiny import write_atomic as write_tiny
 
 
 def rows_of(read, path, max_share=1.0):
@@ -284,3 +289,95 @@ def test_without_kgat_the_links_and_freebase_make_the_graph(tmp_path):
 def test_yelp_needs_kgats_graph(tmp_path):
     with pytest.raises(UserError, match="--kgat_dir is needed"):
         yelp2018.load("yelp2018", str(tmp_path), Options())
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path):
+    path = tmp_path / amazon_book.FILE
+    path.write_bytes(b"\xef\xbb\xbfA1,1,5.0,1\nA2,1,5.0,2\n")
+    rows, report = rows_of(amazon_book.read, path)
+    assert rows == [("A1", "1", 1.0), ("A2", "1", 2.0)] and report["dropped"] == 0
+
+
+@pytest.mark.parametrize("block_bytes", [1, 30, 1 << 20])
+def test_line_ends_inside_a_field_make_a_damaged_row(tmp_path, monkeypatch, block_bytes):
+    monkeypatch.setattr(streaming, "BLOCK_BYTES", block_bytes)
+    path = tmp_path / amazon_book.FILE
+    broken = ("A\r1,1,5.0,1\n", "A2,\u20282,5.0,2\n", "A\t3,1,5.0,3\n", "A4,1\x85,5.0,4\n", "A5\x1c,1,5.0,5\n")
+    path.write_bytes("".join(("A0,1,5.0,0\r\n", *broken, "A6,1,5.0,6\n")).encode())
+    rows, report = rows_of(amazon_book.read, path)
+    assert rows == [("A0", "1", 0.0), ("A6", "1", 6.0)]
+    assert report["before"] == 7 and report["dropped"] == 5
+
+
+def yelp_line(user="u", item="i", date="2018-01-01"):
+    return json.dumps({"user_id": user, "business_id": item, "date": date}) + "\n"
+
+
+def test_odd_reviews_are_damaged_rows(tmp_path):
+    path = tmp_path / yelp2018.FILE
+    odd = [
+        "[" * 100_000 + "\n",
+        yelp_line(user="\ud800"),
+        yelp_line(item="a\tb"),
+        yelp_line(date="2018-13-01"),
+        '{"user_id":\r"u"}\n',
+    ]
+    path.write_text("".join([yelp_line(), *odd, yelp_line(user="é", date="9999-12-31")]), encoding="utf-8")
+    rows, report = rows_of(yelp2018.read, path)
+    assert rows == [("u", "i", 1514764800.0), ("é", "i", 253402214400.0)]
+    assert report["before"] == 7 and report["dropped"] == 5
+
+
+@pytest.mark.parametrize(
+    "name, line, message",
+    [
+        ("item_list.txt", "i0 2 m.2", "the id 'i0' stands there twice"),
+        ("user_list.txt", "u9 99999999999999999999", "line 5: .* is not an id and a number"),
+        ("user_list.txt", "u9 " + "9" * 5000, "line 5: .* is not an id and a number"),
+        ("user_list.txt", "u\r9 3", "line 5: the id .* holds a tab or a line end"),
+        ("kg_final.txt", "0 0 99999999999999999999", "not three integers a line"),
+        ("kg_final.txt", "0 0 1.5", "not three integers a line"),
+    ],
+)
+def test_numbers_and_ids_that_cannot_be_are_said(tmp_path, name, line, message):
+    fuzzed = {**fuzz.KGAT, name: fuzz.KGAT[name] + line.encode() + b"\n"}
+    for file, content in fuzzed.items():
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(UserError, match=message) as error:
+        kgat.read(str(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def test_kept_freebase_passes_are_of_these_entities_and_this_dump(tmp_path):
+    dump = tmp_path / freebase.DUMP
+    dump.write_bytes(gzip.compress(fuzz.DUMP))
+
+    def triplets(*linked):
+        return len(freebase.extract(str(tmp_path), pd.Series(linked, dtype=object))[0])
+
+    assert (triplets("m.1"), triplets("m.1", "g.3"), triplets("m.1")) == (2, 3, 2)
+    kept = tmp_path / "freebase-hop2.tsv"
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[:-5], whole.replace(b"m.0", b"m.7")):
+        kept.write_bytes(damaged)
+        assert triplets("m.1") == 2 and kept.read_bytes() == whole
+    dump.write_bytes(gzip.compress(fuzz.DUMP * 2))
+    assert triplets("m.1") == 4
+    dump.write_bytes(gzip.compress(fuzz.DUMP)[:-9])
+    with pytest.raises(UserError, match="cannot be read"):
+        triplets("g.3")
+
+
+def test_a_preparation_that_fails_leaves_the_earlier_one(datasets_dir, tmp_path, monkeypatch):
+    shutil.copytree(datasets_dir / "tiny", tmp_path / "tiny")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "tiny").iterdir()}
+    tables = read_atomic(str(write_tiny(tmp_path / "raw", seed=5)), "tiny")
+    with monkeypatch.context() as patch:
+        patch.setattr(writer.files, "write_columns", lambda path, columns: (_ for _ in ()).throw(OSError(28, "full")))
+        with pytest.raises(OSError, match="full"):
+            writer.write(pipeline.prepare(tables, pipeline.Settings(2, 2, 2)), str(tmp_path / "tiny"), "tiny", {})
+    assert {path.name: path.read_bytes() for path in (tmp_path / "tiny").iterdir()} == before
+    writer.write(pipeline.prepare(tables, pipeline.Settings(2, 2, 2)), str(tmp_path / "tiny"), "tiny", {})
+    after = {path.name: path.read_bytes() for path in (tmp_path / "tiny").iterdir()}
+    assert set(after) == set(before) and after["interactions.npz"] != before["interactions.npz"]
+    assert load(str(tmp_path), "tiny").num_users == 40
