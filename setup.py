@@ -1,4 +1,4 @@
-"""KATRec's package. Tested versions are pinned in constraints.txt."""
+"""KATRec's package. Tested versions are in constraints.txt and constraints-test.txt."""
 
 import re
 from pathlib import Path
@@ -68,6 +68,7 @@ setup(
     ],
     extras_require={
         "test": [
+            "bandit",
             "hypothesis",
             "mkdocs",
             "mkdocstrings[python]",

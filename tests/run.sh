@@ -7,6 +7,7 @@ prepare_environment test
 .venv/bin/ruff check .
 .venv/bin/ruff format --check --quiet .
 .venv/bin/mypy
+.venv/bin/bandit --quiet --recursive --configfile pyproject.toml katrec preprocess
 site="$(mktemp -d)"
 trap 'rm -rf "$site"' EXIT
 .venv/bin/mkdocs build --strict --quiet --site-dir "$site"

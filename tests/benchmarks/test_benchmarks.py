@@ -11,6 +11,7 @@ from katrec.evaluation.ranking import Evaluator
 from katrec.models.build import build
 from katrec.training.batches import Batches
 from katrec.training.step import TrainSteps
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,15 @@ def test_it_prints_figures_beside_a_bound(command, name, arguments):
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     assert len(rows) > 3 and any("bound" in row for row in rows)
     assert re.search(rf"`python -m benchmarks.{name} --dataset_like=ml-100k .*peak memory \d+ MiB", done.stdout)
+
+
+def test_a_step_is_timed_beside_that_of_another_checkout(command):
+    small = ["--dataset_like=ml-100k", "--scale=0.3", "--batch_size=8", "--pairs=2"]
+    done = command("benchmarks.before_after", f"--before={ROOT}", *small)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\| after / before, median of pairs \| \d\.\d{4} \|", done.stdout)
+    done = command("benchmarks.before_after", "--before=nowhere", *small)
+    assert done.returncode == 2 and "has no katrec/training/step.py" in done.stderr
 
 
 def test_raw_files_are_prepared_at_each_scale(command):
