@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -70,7 +71,8 @@ def _end_with_parent():
 
 def reason(error: BaseException) -> str:
     """Returns what an exception says, for a message: its first line, at most 200 characters; else its kind."""
-    lines = str(error).strip().splitlines()
+    # TensorFlow puts {{names of its graph's nodes}} before what is wrong.
+    lines = re.sub(r"^\{\{.*?\}\}\s*", "", str(error).strip()).splitlines()
     return lines[0][:200] if lines else type(error).__name__
 
 

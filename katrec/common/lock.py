@@ -32,17 +32,25 @@ def owned(folder: str, doing: str) -> Iterator[None]:
     """
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, NAME)
-    with open(path, "a+", encoding="utf-8") as file:
+    # Without a buffer, which would be written a second time when the file is closed on a full disk.
+    with open(path, "a+b", buffering=0) as file:
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                owner = file.read().strip() or "another process"
+                owner = file.read().decode("utf-8", "replace").strip() or "another process"
                 raise UserError(
                     f"{folder}: {owner} {doing} it; wait until it ends, or stop it, or choose another folder"
                 ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
+        _name_owner(file, path)
         yield
+
+
+def _name_owner(file, path):
+    try:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    except OSError as error:
+        error.filename = path
+        raise

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from katrec.common import files, sealed
+from katrec.common.command_line import reason, warn
 from katrec.training import run_directory
 
 
@@ -41,6 +42,13 @@ class Log:
         }
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(_line(row))
+        try:
+            self._add_event(step, loss, transr_loss, valid)
+        except tf.errors.OpError as error:
+            # metrics.jsonl has the same numbers.
+            warn(f"{self._path}: TensorBoard's copy of step {step} cannot be written ({reason(error)})")
+
+    def _add_event(self, step, loss, transr_loss, valid):
         with self._events.as_default(step=step):
             tf.summary.scalar("loss/sequence", loss)
             tf.summary.scalar("loss/transr", transr_loss)

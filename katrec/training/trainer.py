@@ -10,7 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from katrec.common import interruption, provenance
-from katrec.common.command_line import UserError
+from katrec.common.command_line import UserError, reason
 from katrec.data.dataset import Dataset
 from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import SPLITS, Evaluator
@@ -89,6 +89,11 @@ class Trainer:
             return self._run()
         except NotFiniteError as error:
             raise self._not_finite(error) from None
+        except tf.errors.ResourceExhaustedError as error:
+            raise UserError(
+                f"{self._output_dir}: no room on the disk or in the memory ({reason(error)}); the same command goes on "
+                "from the last checkpoint; a smaller --batch_size needs less memory"
+            ) from None
         except (
             tf.errors.UnavailableError,
             tf.errors.AbortedError,
