@@ -57,5 +57,7 @@ def opened(value: dict[str, Any], place: Any) -> dict[str, Any]:
       UserError: its checksum is another.
     """
     if CHECKSUM in value and value[CHECKSUM] != checksum(value):
-        raise UserError(f"{place}: damaged, or changed by hand: its checksum is not that of its content; put the original back")
+        raise UserError(
+            f"{place}: damaged, or changed by hand: its checksum is not that of its content; put the original back"
+        )
     return {name: one for name, one in value.items() if name != CHECKSUM}

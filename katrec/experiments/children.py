@@ -46,7 +46,8 @@ class Children:
             child.wait()
             raise
         finally:
-            self._running.discard(child)
+            with self._lock:
+                self._running.discard(child)
             if child.stdin:
                 child.stdin.close()
 

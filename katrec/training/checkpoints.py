@@ -93,13 +93,14 @@ class Checkpoints:
                 if number in named:
                     failures.append((path, error))
                 continue
-            for newer in self._numbers() if tidy else ():
-                if newer > number:
-                    self._remove(newer)
+            if tidy:
+                self._remove_newer(number)
             if failures:
                 warn(f"{failures[0][0]}: damaged ({reason(failures[0][1])}); taking {path} instead")
             return path
         if not failures:
+            if tidy:
+                self._remove_newer(0)
             return None
         path, failure = failures[0]
         if isinstance(failure, AssertionError):
@@ -129,6 +130,11 @@ class Checkpoints:
     def _remove(self, number):
         for name in self._files(number):
             beside.remove(os.path.join(self._folder, name))
+
+    def _remove_newer(self, number):
+        for newer in self._numbers():
+            if newer > number:
+                self._remove(newer)
 
     def _named(self):
         """Returns the numbers of the checkpoints that were written to their end, as far as their names are known."""
