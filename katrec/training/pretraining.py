@@ -145,10 +145,10 @@ class _Pretraining(tf.Module):
         self._started -= float(self._seconds)
         with interruption.held():
             done = int(self._done)
-            if done < self._bpr_steps:
+            # Also where it was stopped at its very end: its vectors are the nodes' only after that.
+            if done <= self._bpr_steps:
                 self._train_matrix_factorization(done)
-                done = self._bpr_steps
-            self._train_transr(done - self._bpr_steps)
+            self._train_transr(max(0, done - self._bpr_steps))
         return time.monotonic() - self._started
 
     def _train_matrix_factorization(self, first):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from katrec.common import interruption
 from katrec.common.command_line import UserError
 from katrec.data.negatives import TripletSampler
 from katrec.models.build import build
@@ -137,3 +138,31 @@ def test_a_folder_that_cannot_be_made_is_found_out_first(tiny_dataset, make_sett
     monkeypatch.setattr(pretraining, "_Pretraining", None)
     with pytest.raises(FileExistsError, match="file"):
         _begun(tiny_dataset, make_settings(model="katrec"), tmp_path / "file")
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 5])
+def test_a_stopped_one_goes_on_to_the_same_values(tiny_dataset, make_settings, tmp_path, monkeypatch, calls):
+    """BPR-MF takes two stretches and TransR three more: it is stopped after some, at BPR-MF's very end among them."""
+    monkeypatch.setattr(pretraining, "TRACED_STEPS", 5)
+    config = make_settings(pretrain_epochs=2, pretrain_kg_epochs=1, pretrain_batch_size=64, learning_rate=0.01)
+
+    def begun(folder):
+        model = build(config, tiny_dataset)
+        one = pretraining._Pretraining(model, tiny_dataset, config, tf.distribute.get_strategy(), folder, silent=False)
+        parts = [-(-steps // 5) for steps in (one._bpr_steps, one._triplet_steps)]
+        try:
+            one.run()
+        finally:
+            values = [variable.numpy() for variable in model.triplet_variables]
+        return values, parts
+
+    expected, parts = begun(None)
+    assert parts == [2, 3]
+    asked = iter([None] * (calls - 1) + [15])
+    with monkeypatch.context() as patch:
+        patch.setattr(interruption, "asked", lambda: next(asked))
+        with pytest.raises(interruption.Interrupted, match="the pre-training is saved in"):
+            begun(str(tmp_path))
+    found, _ = begun(str(tmp_path))
+    for one, other in zip(found, expected):
+        np.testing.assert_array_equal(one, other)
