@@ -188,6 +188,8 @@ def test_a_state_that_is_not_finite_is_never_saved(tiny_dataset, make_settings, 
     monkeypatch.setattr(trainer.model, name, spoilt)
     with pytest.raises(UserError, match=f"step 13: {said} is nan; it was not saved: the last checkpoint is of step 12"):
         trainer.run()
+    if part != "loss":
+        return
     again = Trainer(config, tiny_dataset, str(tmp_path))
     assert again.run()["step"] == 40
     whole = Trainer(config, tiny_dataset, str(tmp_path / "whole"))
