@@ -59,6 +59,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = body[: len(body) // 2]
         status, headers, body = MOODS[server.mood](status, headers, body)
         self.send_response(status)
+        # Else a client may ask again on a connection that is being closed.
+        self.send_header("Connection", "close")
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
