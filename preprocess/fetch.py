@@ -30,6 +30,7 @@ BYTES_PER_SECOND = 1000
 # What tells one version of a file from another, for going on with a part of it.
 VALIDATORS = ("ETag", "Last-Modified")
 PAGE = re.compile(rb"\s*<(!doctype\s+html|html|head|body|\?xml)", re.IGNORECASE)
+A_PAGE = "a web page came instead of the file, perhaps a form to log in"
 _HOPELESS = (
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
@@ -85,8 +86,8 @@ def _check_content(remote, part):
     size = os.path.getsize(part)
     with open(part, "rb") as file:
         start = file.read(1 << 12)
-    if PAGE.match(start) and not PAGE.match(remote.name.encode()):
-        _refuse(remote, part, "a web page came instead of the file, perhaps a form to log in")
+    if PAGE.match(start):
+        _refuse(remote, part, A_PAGE)
     if size < remote.least_bytes:
         _refuse(remote, part, f"only {size:,} bytes came, it has at least {remote.least_bytes:,}")
     if not re.match(remote.begins, start):
@@ -131,8 +132,8 @@ def _continue(remote, part):
         if response.status_code not in (200, 206):
             raise OSError(f"the server answers {response.status_code} ({response.reason})")
         have = have if response.status_code == 206 else 0
-        if "text/html" in response.headers.get("Content-Type", "") and not remote.name.endswith((".html", ".htm")):
-            _refuse(remote, part, "a web page came instead of the file, perhaps a form to log in")
+        if "text/html" in response.headers.get("Content-Type", ""):
+            _refuse(remote, part, A_PAGE)
         total = _total(remote, part, response, have)
         files.write_json(_note(part), {"url": remote.url, **{name: response.headers.get(name) for name in VALIDATORS}})
         with open(part, "ab" if have else "wb") as file:

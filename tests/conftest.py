@@ -11,9 +11,6 @@ import pytest
 
 from katrec.data.dataset import load
 from katrec.settings import Settings
-from preprocess import pipeline
-from preprocess.tables import read_atomic
-from preprocess.writer import write
 from tests import tiny
 
 ROOT = Path(__file__).parent.parent
@@ -43,8 +40,7 @@ def tiny_raw(tmp_path_factory):
 def datasets_dir(tiny_raw, tmp_path_factory):
     """Folder with the prepared tiny data set."""
     folder = tmp_path_factory.mktemp("datasets")
-    prepared = pipeline.prepare(read_atomic(str(tiny_raw), "tiny"), pipeline.Settings(2, 2, 2))
-    write(prepared, str(folder / "tiny"), "tiny", {})
+    tiny.prepare(tiny_raw, folder)
     return folder
 
 

@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from preprocess import pipeline
+from preprocess.tables import read_atomic
+from preprocess.writer import write
+
 USERS, ITEMS, GENRES = 40, 24, 4
 
 
@@ -24,6 +28,12 @@ def write_atomic(folder, name="tiny", seed=0):
     _write(folder / f"{name}.link", "item_id:token\tentity_id:token", links)
     _write(folder / f"{name}.item", "item_id:token\tmovie_title:token_seq", titles)
     return folder
+
+
+def prepare(raw, folder):
+    """Prepares the atomic files of `raw` into `folder`/tiny."""
+    prepared = pipeline.prepare(read_atomic(str(raw), "tiny"), pipeline.Settings(2, 2, 2))
+    write(prepared, str(folder / "tiny"), "tiny", {})
 
 
 def _write(path, header, rows):

@@ -9,6 +9,8 @@ import numpy as np
 
 Ranks = Union[np.ndarray, Sequence[int]]
 
+# Whose held-out items are ranked, and among what.
+SPLITS, PROTOCOLS = ("valid", "test"), ("sampled", "full")
 CUTOFFS = (1, 5, 10)
 NAMES = (*(f"Hit@{k}" for k in CUTOFFS), *(f"NDCG@{k}" for k in CUTOFFS), "MAP")
 

@@ -10,13 +10,12 @@ from katrec.common.command_line import UserError
 from katrec.data.dataset import Dataset
 from katrec.data.negatives import item_negatives
 from katrec.data.sequences import positions_within, recent_items
-from katrec.evaluation.metrics import metrics
+from katrec.evaluation.metrics import SPLITS, metrics
 from katrec.models.base import RankingModel
 
 NEGATIVES_SEED = 2020
 BATCH_USERS = 512
 SILENT_SECONDS = 3
-SPLITS = ("valid", "test")
 
 
 class Evaluator:

@@ -13,12 +13,12 @@ import numpy as np
 from katrec import settings as settings_module
 from katrec.common import beside, files, sealed
 from katrec.common.command_line import UserError
+from katrec.evaluation.metrics import PROTOCOLS, SPLITS
 from katrec.settings import Settings
 
 CONFIG, METRICS, RESULT, RANKS = "config.json", "metrics.jsonl", "result.json", "ranks.npz"
 # Of config.json. 1, of version 0.1: no "format", other settings for the ablations, and paths among the settings.
 FORMAT = 2
-SPLITS, PROTOCOLS = ("valid", "test"), ("sampled", "full")
 OF_FORMAT_1 = ("output_dir", "pretrained_dir", "resume")
 # The setting that may differ between the run that wrote a directory and the one that goes on in it.
 FREE = ("distribution",)

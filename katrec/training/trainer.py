@@ -12,8 +12,8 @@ from tqdm import tqdm
 from katrec.common import interruption, provenance
 from katrec.common.command_line import UserError, reason
 from katrec.data.dataset import Dataset
-from katrec.evaluation.metrics import metrics
-from katrec.evaluation.ranking import SPLITS, Evaluator
+from katrec.evaluation.metrics import SPLITS, metrics
+from katrec.evaluation.ranking import Evaluator
 from katrec.models import registry
 from katrec.models.build import build
 from katrec.settings import Settings
@@ -25,7 +25,7 @@ from katrec.training.step import LOSS, STEPS, TRANSR_LOSS, NotFiniteError, Train
 
 STOPPING_METRIC = "NDCG@10"
 TRACED_STEPS = 10
-# A loss that has become so many times that of the first steps is told.
+# A loss that has become so many times that of the first step is told.
 DIVERGED = 1.5
 
 
@@ -133,6 +133,9 @@ class Trainer:
             self._log = Log(self._output_dir, int(progress.step))
         if not going_on and pretraining.wanted(self._settings):
             self._pretrain()
+        if self._chief:
+            # Also where a process was killed between the first checkpoint and this.
+            Checkpoints(self._output_dir, PRETRAINING).discard()
         self._train()
         result = self._result() if self._chief else None
         # A worker that ends while another works on is taken for lost.
@@ -177,7 +180,6 @@ class Trainer:
         )
         if self._chief:
             self._latest.save()
-            Checkpoints(self._output_dir, PRETRAINING).discard()
 
     def _result(self):
         settings = self._settings

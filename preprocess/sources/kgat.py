@@ -9,6 +9,7 @@ number, 22 characters.
 
 from __future__ import annotations
 
+import collections
 import io
 import os
 import re
@@ -108,11 +109,12 @@ def _numbered(path, columns, asked_for=False):
             raise UserError(f"{path}: line {at}: {line[:100]!r} is not an id and a number separated by a space")
         ids.append(parts[0])
         numbers.append(int(parts[1]))
-        if fault(parts[0], breaks=not asked_for):
-            raise UserError(f"{path}: line {at}: the id {fault(parts[0], breaks=not asked_for)}")
-    twice = pd.Series(ids, dtype=object).duplicated().to_numpy()
-    if asked_for and twice.any():
-        raise UserError(f"{path}: the id {ids[int(np.argmax(twice))]!r} stands there twice")
+        found = fault(parts[0], breaks=not asked_for)
+        if found:
+            raise UserError(f"{path}: line {at}: the id {found}")
+    if asked_for and len(set(ids)) < len(ids):
+        twice = next(one for one, count in collections.Counter(ids).items() if count > 1)
+        raise UserError(f"{path}: the id {twice!r} stands there twice")
     return np.array(ids, dtype=object), np.array(numbers, dtype=np.int64)
 
 

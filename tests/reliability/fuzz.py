@@ -33,6 +33,7 @@ from katrec import flags as settings_flags
 from katrec.common import command_line, files, sealed
 from katrec.common.command_line import UserError
 from katrec.data.dataset import load
+from katrec.evaluation.metrics import PROTOCOLS, SPLITS
 from katrec.experiments import trials
 from katrec.reporting import finished
 from katrec.settings import Settings
@@ -226,7 +227,7 @@ def _text(value) -> bytes:
     return (json.dumps(sealed.seal(value)) + "\n").encode()
 
 
-_PARTS = {split: {protocol: {"NDCG@10": 0.5} for protocol in run_directory.PROTOCOLS} for split in run_directory.SPLITS}
+_PARTS = {split: {protocol: {"NDCG@10": 0.5} for protocol in PROTOCOLS} for split in SPLITS}
 RUN = {
     "config.json": _text(CONFIG.flat()),
     "result.json": _text({"dataset": "x", "model": "sasrec", "seed": 1, "step": 4, "seconds": 1, "users": 3, **_PARTS}),

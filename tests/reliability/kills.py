@@ -29,9 +29,6 @@ from tqdm import tqdm
 
 from katrec.common import command_line
 from katrec.common.command_line import UserError
-from preprocess import pipeline
-from preprocess.tables import read_atomic
-from preprocess.writer import write
 from tests import tiny
 
 FLAGS = flags.FlagValues()
@@ -53,7 +50,7 @@ from katrec.training import pretraining
 pretraining.SAVE_SECONDS = 0
 runpy.run_module("katrec.train", run_name="__main__", alter_sys=True)
 """
-# Of what differs between two runs of the same settings: times, and where TensorFlow keeps its own.
+# What two runs of the same settings need not share.
 FREE = ("seconds", "date")
 
 
@@ -87,9 +84,7 @@ class Laboratory:
         self._library = folder / "crash.so"
         compiler = ["gcc", "-O1", "-shared", "-fPIC", "-o", str(self._library), str(HERE / "crash.c"), "-ldl"]
         subprocess.run(compiler, check=True)
-        raw = tiny.write_atomic(folder / "raw")
-        prepared = pipeline.prepare(read_atomic(str(raw), "tiny"), pipeline.Settings(2, 2, 2))
-        write(prepared, str(folder / "data" / "tiny"), "tiny", {})
+        tiny.prepare(tiny.write_atomic(folder / "raw"), folder / "data")
 
     def train(
         self, run: str, at: Optional[int] = None, after: Optional[float] = None, number: int = signal.SIGKILL
