@@ -20,7 +20,7 @@ from katrec import flags as settings_flags
 from katrec.common import command_line, files
 from katrec.common.command_line import FlagError
 from katrec.models.build import build
-from katrec.models.cloze_model import ClozeModel
+from katrec.models.transformer_model import TransformerModel
 from katrec.serving import saved_model
 from katrec.serving.served import Served
 
@@ -35,7 +35,7 @@ def main():
     settings = settings_flags.read(FLAGS)
     dataset = like(FLAGS.dataset_like, FLAGS.scale)
     model = build(settings, dataset)
-    if not isinstance(model, ClozeModel):
+    if not isinstance(model, TransformerModel):
         raise FlagError(f"--model={settings.model}: the bound is that of katrec and bert4rec")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model")

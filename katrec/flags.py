@@ -23,20 +23,34 @@ def define(flag_values: flags.FlagValues) -> None:
 
 
 def _define(field: dataclasses.Field, flag_values: flags.FlagValues) -> None:
-    default: Any = field.default
     meta = field.metadata
+    kind = meta["default"]
+    # None where it depends on the model.
+    default: Any = field.default
     choices = list(registry.MODELS) if field.name == "model" else meta["choices"]
-    common: dict[str, Any] = {"name": field.name, "help": meta["help"], "flag_values": flag_values}
-    if isinstance(default, tuple):
+    common: dict[str, Any] = {
+        "name": field.name,
+        "help": meta["help"] + _own_defaults(meta),
+        "flag_values": flag_values,
+    }
+    if isinstance(kind, tuple):
         flags.DEFINE_list(default=[str(one) for one in default], **common)
-    elif isinstance(default, bool):
+    elif isinstance(kind, bool):
         flags.DEFINE_boolean(default=default, **common)
-    elif isinstance(default, int):
+    elif isinstance(kind, int):
         flags.DEFINE_integer(default=default, lower_bound=meta["low"], upper_bound=meta["high"], **common)
-    elif isinstance(default, float):
+    elif isinstance(kind, float):
         flags.DEFINE_float(default=default, lower_bound=meta["low"], upper_bound=meta["high"], **common)
     else:
         flags.DEFINE_enum(default=default, enum_values=choices, **common)
+
+
+def _own_defaults(meta):
+    """Says what a flag's default is where it depends on the model: absl shows none there."""
+    if not meta["by_model"]:
+        return ""
+    others = "".join(f"; {value} for {model}" for model, value in meta["by_model"].items())
+    return f" Default: {meta['default']}{others}."
 
 
 def read(flag_values: flags.FlagValues) -> Settings:

@@ -8,6 +8,10 @@ import numbers
 from typing import Any, Optional
 
 from katrec.common.command_line import UserError
+from katrec.common.rankings import RANKINGS
+
+# KATRec's extension beyond the paper has defaults of its own.
+NEXT_ITEM = "katrec_next_item"
 
 
 def _setting(
@@ -16,9 +20,16 @@ def _setting(
     low: Optional[float] = None,
     high: Optional[float] = None,
     choices: Optional[tuple[str, ...]] = None,
+    by_model: Optional[dict[str, Any]] = None,
 ) -> Any:
-    """A field with its meaning and what it may be."""
-    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+    """A field with its meaning, what it may be, and models whose default is another one."""
+    metadata = {"default": default, "help": help, "low": low, "high": high, "choices": choices, "by_model": by_model}
+    # None stands for the model's own default until the model is known.
+    return dataclasses.field(default=None if by_model else default, metadata=metadata)
+
+
+def _of_next_item(value: Any) -> dict[str, Any]:
+    return {NEXT_ITEM: value}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +64,24 @@ class Settings:
     positional_embedding: str = _setting(
         "learned", "Positional embedding P.", choices=("learned", "sinusoidal", "none")
     )
+    objective: str = _setting(
+        "cloze",
+        "What KATRec's and BERT4Rec's transformer learns: masked items from both sides, as in the papers, or the item "
+        "after each position from those up to it, by a softmax over all items.",
+        choices=("cloze", "next_item"),
+        by_model=_of_next_item("next_item"),
+    )
+    layer_norm: str = _setting(
+        "post",
+        "The transformer's layer norms: after each sublayer's sum, as in the paper, or before each sublayer.",
+        choices=("post", "pre"),
+        by_model=_of_next_item("pre"),
+    )
+    inner_factor: int = _setting(4, "Inner size of the feed-forward networks, as a multiple of q.", low=1)
+    scaled_inputs: bool = _setting(
+        False, "The transformer reads the item embeddings times √q.", by_model=_of_next_item(True)
+    )
+    head: bool = _setting(True, "Score with GELU(v W_P + b_P); --nohead: with v itself.", by_model=_of_next_item(False))
     head_layer_norm: bool = _setting(True, "Layer norm after the head's GELU, as BERT has it.")
 
     # KATRec's knowledge graph module.
@@ -81,10 +110,14 @@ class Settings:
     )
     item_table: str = _setting(
         "tied",
-        "V* of the fusion: the table that the transformer reads, or a table of its own.",
-        choices=("tied", "own"),
+        "V* of the fusion: the table that the transformer reads; a table of its own; or the sum of its own and E*W, "
+        "which the transformer reads too.",
+        choices=("tied", "own", "sum"),
+        by_model=_of_next_item("sum"),
     )
-    fusion: bool = _setting(True, "Score with Ê = σ((V* ‖ E*)Ŵ + b̂); --nofusion: with Ê = V*.")
+    fusion: bool = _setting(
+        True, "Score with Ê = σ((V* ‖ E*)Ŵ + b̂); --nofusion: with Ê = V*.", by_model=_of_next_item(False)
+    )
     fusion_activation: str = _setting("gelu", "σ of the item co-occurrence layer.", choices=("gelu", "leaky_relu"))
     user_modeling: bool = _setting(False, "Explicit user modelling: the hidden state is [e_u* ‖ v].")
 
@@ -143,18 +176,37 @@ class Settings:
     # Evaluation on the validation items.
     eval_every_steps: int = _setting(200, "Steps between two evaluations on the validation items.", low=1)
     checkpoint_every_steps: int = _setting(200, "Steps between two checkpoints; an evaluation writes one too.", low=1)
-    patience: int = _setting(10, "Stop after so many evaluations without a better validation NDCG@10.", low=1)
+    stopping_metric: str = _setting(
+        "sampled/NDCG@10",
+        "Which ranking of the validation items says which weights are kept and when training stops: among "
+        "--num_negatives sampled items, or among all (full/NDCG@10).",
+        choices=RANKINGS,
+    )
+    patience: int = _setting(10, "Stop after so many evaluations without a better --stopping_metric.", low=1)
     num_negatives: int = _setting(100, "Negatives of the sampled ranking.", low=1)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = _converted(field, getattr(self, field.name))
+            value = getattr(self, field.name)
+            if value is None and field.metadata["by_model"]:
+                value = field.metadata["by_model"].get(self.model, field.metadata["default"])
+            value = _converted(field, value)
             object.__setattr__(self, field.name, value)
 
     @property
     def node_dim(self) -> int:
         """q of a model that reads the graph: d + Σ d⁽ˡ⁾, the size of e*."""
         return self.entity_dim + sum(self.propagation_dims)
+
+    @property
+    def stopping_protocol(self) -> str:
+        """The protocol of the stopping metric, "sampled" or "full"."""
+        return self.stopping_metric.split("/")[0]
+
+    @property
+    def stopping_name(self) -> str:
+        """The name of the stopping metric, such as "NDCG@10"."""
+        return self.stopping_metric.split("/")[1]
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
@@ -186,7 +238,7 @@ def _converted(field: dataclasses.Field, value: Any) -> Any:
     Raises:
       UserError: it does not fit.
     """
-    wanted_type = type(field.default)
+    wanted_type = type(field.metadata["default"])
     if wanted_type is tuple:
         value = tuple(value) if isinstance(value, (list, tuple)) else value
         fits = isinstance(value, tuple) and len(value) > 0 and all(_is_integer(one) for one in value)

@@ -8,42 +8,43 @@ import tensorflow as tf
 from katrec.data.dataset import Dataset
 from katrec.data.sequences import recent_items
 from katrec.models.base import ItemTables
-from katrec.models.cloze_model import ClozeModel
+from katrec.models.transformer_model import TransformerModel
 
 BATCH_USERS = 256
 
 
 def attention_weights(
-    model: ClozeModel, tables: ItemTables, histories: tuple[np.ndarray, np.ndarray], users: np.ndarray
+    model: TransformerModel, tables: ItemTables, histories: tuple[np.ndarray, np.ndarray], users: np.ndarray
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Returns the attention weights of users' histories, and which positions are real.
 
+    The last position is the one that predicts: the mask token's after the history, or the newest item's.
+
     Args:
-      model: KATRec or BERT4Rec.
+      model: a KATRec or BERT4Rec of either objective.
       tables: its `inference_tables()`.
       histories: offsets and items, as `Dataset.histories` returns them.
       users: int[n].
 
     Returns:
-      A list of float32[n, heads, w, w] (query, then key), one for each layer, the last position being the mask token's;
-      and bool[n, w], false at padding.
+      A list of float32[n, heads, w, w] (query, then key), one for each layer; and bool[n, w], false at padding.
     """
     read = recent_items(*histories, users, model.history_length, model.tokens.padding)
-    sequences = np.concatenate([read, np.full((len(users), 1), model.tokens.mask, np.int32)], axis=1)
-    _, weights = model.hidden_states(tf.constant(sequences), tables, return_attention=True)
+    sequences = model.objective.question(tf.constant(read))
+    _, weights = model.hidden_states(sequences, tables, return_attention=True)
     # numpy knows no bfloat16.
-    return [tf.cast(layer, tf.float32).numpy() for layer in weights], sequences != model.tokens.padding
+    return [tf.cast(layer, tf.float32).numpy() for layer in weights], (sequences != model.tokens.padding).numpy()
 
 
-def average_attention(model: ClozeModel, dataset: Dataset, positions: int) -> np.ndarray:
+def average_attention(model: TransformerModel, dataset: Dataset, positions: int) -> np.ndarray:
     """Returns the mean attention weights over the test users on the last positions of their sequences (Figure 5).
 
     A pair of positions is averaged over the users for whom neither is padding; a pair that no user has is NaN.
 
     Args:
-      model: KATRec or BERT4Rec.
+      model: a KATRec or BERT4Rec of either objective.
       dataset: the prepared data set.
-      positions: how many of the last positions, the mask token's included.
+      positions: how many of the last positions, a mask token's included.
 
     Returns:
       float[layers, heads, positions, positions], query, then key.

@@ -7,12 +7,9 @@ from typing import Union
 
 import numpy as np
 
-Ranks = Union[np.ndarray, Sequence[int]]
+from katrec.common.rankings import METRICS
 
-# Whose held-out items are ranked, and among what.
-SPLITS, PROTOCOLS = ("valid", "test"), ("sampled", "full")
-CUTOFFS = (1, 5, 10)
-NAMES = (*(f"Hit@{k}" for k in CUTOFFS), *(f"NDCG@{k}" for k in CUTOFFS), "MAP")
+Ranks = Union[np.ndarray, Sequence[int]]
 
 
 def metrics(ranks: Ranks) -> dict[str, float]:
@@ -27,7 +24,7 @@ def metrics(ranks: Ranks) -> dict[str, float]:
     ranks = np.asarray(ranks)
     if not len(ranks) or ranks.min() < 1:
         raise ValueError("metrics need at least one rank, and ranks begin at 1")
-    return {name: float(per_user(ranks, name).mean()) for name in NAMES}
+    return {name: float(per_user(ranks, name).mean()) for name in METRICS}
 
 
 def per_user(ranks: np.ndarray, name: str) -> np.ndarray:
@@ -37,7 +34,7 @@ def per_user(ranks: np.ndarray, name: str) -> np.ndarray:
 
     Args:
       ranks: int[n].
-      name: one of `NAMES`.
+      name: one of `METRICS`.
     """
     if name == "MAP":
         return 1 / ranks

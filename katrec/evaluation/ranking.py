@@ -7,10 +7,11 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from katrec.common.command_line import UserError
+from katrec.common.rankings import SPLITS
 from katrec.data.dataset import Dataset
 from katrec.data.negatives import item_negatives
 from katrec.data.sequences import positions_within, recent_items
-from katrec.evaluation.metrics import SPLITS, metrics
+from katrec.evaluation.metrics import metrics
 from katrec.models.base import RankingModel
 
 NEGATIVES_SEED = 2020

@@ -12,7 +12,8 @@ from katrec.experiments.running import PlannedRun, common_flags
 from katrec.models import registry
 from katrec.training import run_directory
 
-METRIC = "NDCG@10"
+# Of trials that were tabled before there was a choice.
+FORMER_METRIC = "sampled/NDCG@10"
 SEED = "1"
 ALL = "all"
 
@@ -75,7 +76,7 @@ def planned(space: dict[str, Any], dataset: str, datasets_dir: str, runs_dir: st
 
 
 def outcome(folder: str) -> dict[str, Any]:
-    """Returns what a finished run reached on the validation items, what it took, and where it was made.
+    """Returns what a finished run reached on the validation items by its stopping metric, its cost, and its origin.
 
     Raises:
       UserError: it has not ended.
@@ -83,9 +84,11 @@ def outcome(folder: str) -> dict[str, Any]:
     result = run_directory.read_result(folder)
     if result is None:
         raise UserError(f"{folder}: the run has not ended")
+    settings = run_directory.read_config(folder).settings
     made: dict[str, Any] = {name: result[name] for name in ("katrec", "commit", "machine", "date") if name in result}
     return {
-        "valid": result["valid"]["sampled"][METRIC],
+        "metric": settings.stopping_metric,
+        "valid": result["valid"][settings.stopping_protocol][settings.stopping_name],
         "steps": result["step"],
         "seconds": result["seconds"],
         **made,
@@ -113,17 +116,21 @@ def markdown(dataset: str, rows: Sequence[dict[str, Any]]) -> str:
     lines = [
         f"# Trials on {dataset}",
         "",
-        f"Sampled ranking of the validation items, {METRIC} of the best weights; seed {SEED}. Flags that a row does "
+        f"The stopping metric of each trial's best weights on the validation items; seed {SEED}. Flags that a row does "
         f"not name are those of datasets/{dataset}/search.json. From `python -m katrec.search --dataset={dataset}`; "
         "machine and date of each trial are in trials.json.",
         "",
-        "| model | trial | flags | steps | seconds | valid |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| model | trial | flags | steps | seconds | metric | valid |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for row in sorted(rows, key=lambda row: (row["model"], -row["valid"])):
+    for row in sorted(rows, key=lambda row: (row["model"], _metric(row), -row["valid"])):
         chosen = " ".join(f"--{name}={value}" for name, value in row["flags"].items()) or "none of its own"
         lines.append(
             f"| {registry.MODELS[row['model']].title} | {row['trial']} | {chosen} | {row['steps']} | "
-            f"{row['seconds']:.0f} | {row['valid']:.4f} |"
+            f"{row['seconds']:.0f} | {_metric(row)} | {row['valid']:.4f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _metric(row):
+    return row.get("metric", FORMER_METRIC)

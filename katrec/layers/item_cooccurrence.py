@@ -58,33 +58,40 @@ class NextItemHead(tf.keras.layers.Layer):
 
         P(I) = softmax(GELU(v W_P + b_P) Êᵀ + b_O)
 
-    `call` gives GELU(v W_P + b_P), `logits` the softmax's argument, so that a caller may score some items only.
+    `call` gives GELU(v W_P + b_P), `logits` the softmax's argument, so that a caller may score some items only. Without
+    `transform`, which is not the paper's, v itself is multiplied.
 
     Args:
       num_items: |I|.
       output_dim: q, the size of the item embeddings.
+      transform: whether there is the GELU layer.
       layer_norm: a layer norm after the GELU, as BERT's output head has.
 
     Input:
-      hidden states v⁽ᴹ⁾, float[n, c].
+      hidden states v⁽ᴹ⁾, float[n, c]; c = q without `transform`.
 
     Output:
       float[n, q].
     """
 
-    def __init__(self, num_items: int, output_dim: int, layer_norm: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, num_items: int, output_dim: int, transform: bool = True, layer_norm: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.num_items = num_items
         self.output_dim = output_dim
+        self.transform = transform
         self.layer_norm = layer_norm
-        self.transform = tf.keras.layers.Dense(
-            output_dim,
-            activation=gelu,
-            kernel_initializer=embedding_initializer(),
-            name="transform",
-            dtype=self.dtype_policy,
-        )
-        self.norm = LayerNorm(name="norm", dtype=self.dtype_policy) if layer_norm else None
+        self.dense = self.norm = None
+        if transform:
+            self.dense = tf.keras.layers.Dense(
+                output_dim,
+                activation=gelu,
+                kernel_initializer=embedding_initializer(),
+                name="transform",
+                dtype=self.dtype_policy,
+            )
+            self.norm = LayerNorm(name="norm", dtype=self.dtype_policy) if layer_norm else None
 
     def build(self, input_shape: Any) -> None:
         # float32 in a layer of any compute type: scores are made outside of `call`.
@@ -94,7 +101,7 @@ class NextItemHead(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        vectors = self.transform(hidden)
+        vectors = self.dense(hidden) if self.dense else hidden
         return self.norm(vectors) if self.norm else vectors
 
     def logits(self, vectors: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
@@ -106,5 +113,6 @@ class NextItemHead(tf.keras.layers.Layer):
             **super().get_config(),
             "num_items": self.num_items,
             "output_dim": self.output_dim,
+            "transform": self.transform,
             "layer_norm": self.layer_norm,
         }

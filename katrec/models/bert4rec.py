@@ -9,19 +9,19 @@ import tensorflow as tf
 from katrec.data.dataset import Dataset
 from katrec.layers import embedding_initializer
 from katrec.models.base import ItemTables
-from katrec.models.cloze_model import ClozeModel
+from katrec.models.transformer_model import TransformerModel
 from katrec.settings import Settings
 
 
-class BERT4Rec(ClozeModel):
+class BERT4Rec(TransformerModel):
     """Bidirectional transformer over a learned item table, which also scores (Sun et al. 2019, Sections 3.3 to 3.5).
 
         P(I) = softmax(GELU(v W_P + b_P) Eᵀ + b_O)
 
     Args:
-      settings: as in `ClozeModel`, and hidden_dim.
+      settings: as in `TransformerModel`, and hidden_dim.
       dataset: its number of items is read.
-      policy: as in `ClozeModel`.
+      policy: as in `TransformerModel`.
     """
 
     def __init__(self, settings: Settings, dataset: Dataset, policy: Any = "float32", **kwargs: Any) -> None:

@@ -13,22 +13,23 @@ from katrec.layers import ItemCooccurrence, KnowledgeGraphEncoder, embedding_ini
 from katrec.layers.seeds import fold
 from katrec.layers.transr import pairwise_loss
 from katrec.models.base import ItemTables
-from katrec.models.cloze_model import ClozeModel
+from katrec.models.transformer_model import TransformerModel
 from katrec.settings import Settings
 
 
-class KATRec(ClozeModel):
+class KATRec(TransformerModel):
     """Knowledge Aware aTtentive sequential Recommendations (Section 3).
 
     Args:
-      settings: as in `ClozeModel`, and entity_dim, relation_dim, propagation_dims, message_dropout, l2_normalize,
+      settings: as in `TransformerModel`, and entity_dim, relation_dim, propagation_dims, message_dropout, l2_normalize,
         attention, transformer_inputs, item_table, fusion, fusion_activation, user_modeling, kg_l2.
       dataset: its collaborative graph is built; sizes are read.
-      policy: as in `ClozeModel`.
+      policy: as in `TransformerModel`.
 
     Attributes:
       encoder: the `KnowledgeGraphEncoder`, with the `TransR` scorer.
       own_table: the sequential module's item embeddings where they are not the graph's, float[|I|, q], else None.
+      graph_projection: W, what E* is multiplied with before it is added to `own_table`, float[q, q], or None.
     """
 
     def __init__(self, settings: Settings, dataset: Dataset, policy: Any = "float32", **kwargs: Any) -> None:
@@ -49,9 +50,14 @@ class KATRec(ClozeModel):
         )
         self.reads_graph = settings.transformer_inputs == "graph"
         self.own_table = None
-        if not self.reads_graph or settings.item_table == "own":
+        if not self.reads_graph or settings.item_table in ("own", "sum"):
             self.own_table = self.add_weight(
                 name="items", shape=(dataset.num_items, settings.node_dim), initializer=embedding_initializer()
+            )
+        self.graph_projection = None
+        if settings.item_table == "sum":
+            self.graph_projection = self.add_weight(
+                name="W", shape=(settings.node_dim, settings.node_dim), initializer=embedding_initializer()
             )
         self.fusion = ItemCooccurrence(settings.fusion_activation, dtype=policy) if settings.fusion else None
 
@@ -76,12 +82,16 @@ class KATRec(ClozeModel):
     def item_tables(self, seed: Optional[tf.Tensor] = None, graph: Any = None) -> ItemTables:
         """E* is what the transformer reads; Ê, or V* without the fusion, is what scores (Section 3.3.3).
 
-        V* is the table that the transformer reads, or with `item_table` "own" one of its own. See `RankingModel`.
+        V* is the table that the transformer reads, or with `item_table` "own" one of its own. With "sum", which is not
+        the paper's, it is V* = V + E*W, and the transformer reads it. See `RankingModel`.
         """
         nodes = self.encoder(fold(seed, 0), matrices=graph)
         graph_items = nodes[: self.num_items]
-        inputs = graph_items if self.reads_graph else tf.convert_to_tensor(self.own_table)
-        sequential_items = inputs if self.own_table is None else tf.convert_to_tensor(self.own_table)
+        sequential_items = graph_items if self.own_table is None else tf.convert_to_tensor(self.own_table)
+        inputs = graph_items if self.reads_graph else sequential_items
+        if self.graph_projection is not None:
+            sequential_items += graph_items @ self.graph_projection
+            inputs = sequential_items if self.reads_graph else inputs
         outputs = sequential_items if self.fusion is None else self.fusion((sequential_items, graph_items))
         return ItemTables(
             inputs=tf.concat([inputs, self.special_tokens], axis=0),

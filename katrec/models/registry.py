@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
 from katrec.common.command_line import UserError
-from katrec.settings import Settings
+from katrec.settings import NEXT_ITEM, Settings
 
 
 class ModelEntry(NamedTuple):
@@ -44,6 +44,9 @@ MODELS = {
     "sasrec": ModelEntry("SASRec", "katrec.models.sasrec:SASRec", _hidden_dim),
     "bert4rec": ModelEntry("BERT4Rec", "katrec.models.bert4rec:BERT4Rec", _hidden_dim),
     "katrec": ModelEntry("KATRec", "katrec.models.katrec:KATRec", _node_dim, pretrained_with="bprmf", reads_graph=True),
+    NEXT_ITEM: ModelEntry(
+        "KATRec (next item)", "katrec.models.katrec:KATRec", _node_dim, pretrained_with="bprmf", reads_graph=True
+    ),
 }
 
 
@@ -61,6 +64,8 @@ def check(settings: Settings) -> None:
             f"num_heads={settings.num_heads} does not divide the hidden size {attention_dim(settings)} of "
             f"{settings.model}"
         )
+    if settings.user_modeling and not settings.head:
+        raise UserError("user_modeling=True: needs the head, which joins the user's vector and the hidden state")
 
 
 def model_class(name: str) -> Any:

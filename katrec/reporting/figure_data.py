@@ -8,7 +8,7 @@ import numpy as np
 
 from katrec.data.dataset import Dataset
 from katrec.evaluation.attention import attention_weights, average_attention, cooccurrence_ratio
-from katrec.models.cloze_model import ClozeModel
+from katrec.models.transformer_model import TransformerModel
 from katrec.reporting.finished import Finished, user_values
 
 BOUNDS = (5, 10, 20, 50, 100)
@@ -44,13 +44,13 @@ def group_metric(runs: Sequence[Finished], members: Sequence[np.ndarray], metric
     return np.array([values[inside].mean() for inside in members])
 
 
-def figure5(models: Mapping[str, ClozeModel], dataset: Dataset) -> dict[str, np.ndarray]:
+def figure5(models: Mapping[str, TransformerModel], dataset: Dataset) -> dict[str, np.ndarray]:
     """Returns {title: float[layers, heads, 15, 15]} of {title: model}."""
     return {title: average_attention(model, dataset, POSITIONS) for title, model in models.items()}
 
 
 def figure6(
-    models: Mapping[str, ClozeModel], dataset: Dataset, seed: int
+    models: Mapping[str, TransformerModel], dataset: Dataset, seed: int
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Returns one user's last items, their co-occurrence and the last position's attention to them.
 
@@ -72,10 +72,11 @@ def figure6(
             attention = {}
             for title, model in models.items():
                 weights, _ = attention_weights(model, model.inference_tables(), histories, np.array([user]))
-                attention[title] = weights[-1][0, :, -1].mean(axis=0)
+                read = weights[-1].shape[-1] - model.objective.appended
+                attention[title] = weights[-1][0, :, -1, :read].mean(axis=0)
             return (
                 chosen,
                 cooccurrence_ratio(dataset, chosen),
-                {title: weights[-ITEMS - 1 : -1] for title, weights in attention.items()},
+                {title: weights[-ITEMS:] for title, weights in attention.items()},
             )
     raise ValueError(f"no user has {ITEMS} different items")

@@ -121,20 +121,22 @@ def one_user(labels: Sequence[str], ratio: np.ndarray, attention: Mapping[str, n
 
 
 @matplotlib.rc_context(STYLE)
-def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Loss and validation NDCG@10 against the step, of one run a model.
+def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], ranking: str) -> Figure:
+    """Loss and a metric of the validation items against the step, of one run a model.
 
     Args:
       histories: {title: rows of metrics.jsonl}.
+      ranking: protocol and metric, such as "sampled/NDCG@10".
     """
+    protocol, metric = ranking.split("/")
     figure, ((loss, valid),) = _grid(1, 2, 4.2, 3.2)
     for number, (title, rows) in enumerate(histories.items()):
         steps = [row["step"] for row in rows]
         style = {**_line(number), "markersize": 3, "linewidth": 1}
         loss.plot(steps, [row["loss"] for row in rows], label=title, **style)
-        valid.plot(steps, [row["valid"]["sampled"]["NDCG@10"] for row in rows], **style)
+        valid.plot(steps, [row["valid"][protocol][metric] for row in rows], **style)
     loss.set(xlabel="step", ylabel="training loss (each model's own)", yscale="log")
-    valid.set(xlabel="step", ylabel="validation NDCG@10")
+    valid.set(xlabel="step", ylabel=f"validation {metric}, {protocol}")
     loss.legend(fontsize=8)
     return figure
 

@@ -14,12 +14,13 @@ import numpy as np
 from katrec.common import files, provenance
 from katrec.data.dataset import load
 from katrec.models import registry
-from katrec.models.cloze_model import ClozeModel
+from katrec.models.transformer_model import TransformerModel
 from katrec.reporting import figure_data, figures, tables
 from katrec.reporting.finished import read
 from katrec.reporting.report import Report
 from katrec.training.checkpoints import best_model
 
+DEFAULT_RANKING = "sampled/NDCG@10"
 PACKAGES = ("tensorflow", "numpy", "scipy", "pandas")
 CAPTIONS = {
     "figure4": "Figure 4. NDCG@10 of the test items among sampled negatives by the length of the user's history; "
@@ -28,7 +29,7 @@ CAPTIONS = {
     "token that stands for the next item. Padded positions are left out.",
     "figure6": "Figure 6. The last six items of a user drawn at random: (a) share of all users whose training history "
     "holds both; (b) the last layer's weights at the mask token, averaged over the heads.",
-    "curves": "Training loss and validation NDCG@10 of the first seed's runs.",
+    "curves": "Training loss and a metric of the validation items, of the first seed's runs.",
 }
 
 
@@ -119,13 +120,16 @@ def _figures(report, runs, models, dataset, titles):
     }
     numbers.update(_attention_figures(report, runs, dataset, titles))
     curves = {_title(model, "none", titles): of_model[0].history for model, of_model in models.items()}
-    report.figure("curves", CAPTIONS["curves"], figures.curves(curves))
+    metrics = _stopping_metrics(runs)
+    # Every evaluation has the sampled ranking.
+    ranking = metrics[0] if len(metrics) == 1 else DEFAULT_RANKING
+    report.figure("curves", CAPTIONS["curves"], figures.curves(curves, ranking))
     return numbers
 
 
 def _attention_figures(report, runs, dataset, titles):
     """Writes Figures 5 and 6 of the models that attend the whole history; returns their numbers."""
-    attentive = [name for name in registry.MODELS if issubclass(registry.model_class(name), ClozeModel)]
+    attentive = [name for name in registry.MODELS if issubclass(registry.model_class(name), TransformerModel)]
     keys = [(model, variant) for model in reversed(attentive) for variant in ("none", "no_position")]
     best = {key: best_model(runs[key][0].folder, runs[key][0].settings, dataset) for key in keys if key in runs}
     if not best:
@@ -151,6 +155,11 @@ def _attention_figures(report, runs, dataset, titles):
     return numbers
 
 
+def _stopping_metrics(runs):
+    """Returns which rankings of the validation items chose the runs' weights."""
+    return sorted({run.settings.stopping_metric for of_model in runs.values() for run in of_model})
+
+
 def _notes(runs, seeds, titles):
     lines = [f"Command: `{_command()}`", f"Seeds: {', '.join(seeds)}"]
     for (model, variant), of_model in runs.items():
@@ -167,9 +176,9 @@ def _notes(runs, seeds, titles):
         f"Version: katrec {version['katrec']}, commit {version['commit']}",
         f"Machine: {provenance.machine()}",
         f"Date: {provenance.today()}",
-        "Each run's weights are those with the best validation NDCG@10; p: paired t-test over the test users, "
-        "against KATRec's runs of the same seeds. KATRec's seconds include those of its pre-training, also where a "
-        "run read the embeddings that another one had kept.",
+        f"Each run's weights are those with the best validation {' or '.join(_stopping_metrics(runs))}.",
+        "p: paired t-test over the test users, against KATRec's runs of the same seeds. KATRec's seconds include those of "
+        "its pre-training, also where a run read the embeddings that another one had kept.",
     ]
 
 

@@ -31,13 +31,15 @@ class Log:
         with files.replacing(self._path) as file:
             file.writelines(map(_line, rows))
 
-    def add(self, step: int, loss: float, transr_loss: float, valid: Mapping[str, float], seconds: float) -> None:
-        """Adds a row: mean losses since the last one, metrics on the validation items, seconds so far."""
+    def add(
+        self, step: int, loss: float, transr_loss: float, valid: Mapping[str, Mapping[str, float]], seconds: float
+    ) -> None:
+        """Adds a row: mean losses since the last one, metrics on the validation items by protocol, seconds so far."""
         row = {
             "step": step,
             "loss": loss,
             "transr_loss": transr_loss,
-            "valid": {"sampled": valid},
+            "valid": valid,
             "seconds": round(seconds, 1),
         }
         with open(self._path, "a", encoding="utf-8") as file:
@@ -52,8 +54,9 @@ class Log:
         with self._events.as_default(step=step):
             tf.summary.scalar("loss/sequence", loss)
             tf.summary.scalar("loss/transr", transr_loss)
-            for name, metric in valid.items():
-                tf.summary.scalar(f"valid/{name}", metric)
+            for protocol, metrics in valid.items():
+                for name, metric in metrics.items():
+                    tf.summary.scalar(f"valid/{protocol}/{name}", metric)
         self._events.flush()
 
 

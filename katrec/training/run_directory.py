@@ -13,7 +13,7 @@ import numpy as np
 from katrec import settings as settings_module
 from katrec.common import beside, files, sealed
 from katrec.common.command_line import UserError
-from katrec.evaluation.metrics import PROTOCOLS, SPLITS
+from katrec.common.rankings import PROTOCOLS, SPLITS
 from katrec.settings import Settings
 
 CONFIG, METRICS, RESULT, RANKS = "config.json", "metrics.jsonl", "result.json", "ranks.npz"

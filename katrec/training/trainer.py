@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from katrec.common import interruption, provenance
 from katrec.common.command_line import UserError, reason
+from katrec.common.rankings import SPLITS
 from katrec.data.dataset import Dataset
-from katrec.evaluation.metrics import SPLITS, metrics
+from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import Evaluator
 from katrec.models import registry
 from katrec.models.build import build
@@ -23,7 +24,6 @@ from katrec.training.checkpoints import LATEST, PRETRAINING, Checkpoints
 from katrec.training.log import Log
 from katrec.training.step import LOSS, STEPS, TRANSR_LOSS, NotFiniteError, TrainSteps
 
-STOPPING_METRIC = "NDCG@10"
 TRACED_STEPS = 10
 # A loss that has become so many times that of the first step is told.
 DIVERGED = 1.5
@@ -264,8 +264,9 @@ class Trainer:
         progress = self.progress
         losses = self._steps.take_losses()
         self._say_where_it_diverges(step, losses)
-        valid = self._evaluators["valid"].evaluate(full=False)["sampled"] if self._chief else None
-        value = self._of_chief(valid[STOPPING_METRIC] if valid else 0.0)
+        protocol, metric = self._settings.stopping_protocol, self._settings.stopping_name
+        valid = self._evaluators["valid"].evaluate(full=protocol == "full") if self._chief else None
+        value = self._of_chief(valid[protocol][metric] if valid else 0.0)
         better = value > float(progress.best)
         progress.waited.assign(0 if better else progress.waited + 1)
         if better:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from katrec.data.sequences import batch_order, padded, recent_items, windows
-from katrec.models.masking import choose_masked
+from katrec.models.objectives import choose_masked
 
 PADDING = 99
 

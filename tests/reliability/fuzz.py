@@ -32,8 +32,8 @@ from hypothesis import strategies as st
 from katrec import flags as settings_flags
 from katrec.common import command_line, files, sealed
 from katrec.common.command_line import UserError
+from katrec.common.rankings import PROTOCOLS, SPLITS
 from katrec.data.dataset import load
-from katrec.evaluation.metrics import PROTOCOLS, SPLITS
 from katrec.experiments import trials
 from katrec.reporting import finished
 from katrec.settings import Settings

@@ -14,7 +14,7 @@ MADE = {
         }
     ),
     "user": lambda: figures.one_user(["1", "2"], np.ones((2, 2)) / 3, {"KATRec": np.array([0.3, 0.7])}),
-    "curves": lambda: figures.curves({"KATRec": HISTORY, "SASRec": HISTORY}),
+    "curves": lambda: figures.curves({"KATRec": HISTORY, "SASRec": HISTORY}, "sampled/NDCG@10"),
 }
 
 
@@ -39,7 +39,7 @@ def test_axes_say_what_they_show():
 def test_any_number_of_models_is_drawn_and_told_apart():
     models = {f"model {number}": [0.1 * number, 0.2] for number in range(20)}
     axes, _ = figures.user_groups(["≤ 5", "> 5"], [0.5, 0.5], models).axes
-    loss, _ = figures.curves(dict.fromkeys(models, HISTORY)).axes
+    loss, _ = figures.curves(dict.fromkeys(models, HISTORY), "sampled/NDCG@10").axes
     for drawn in (axes, loss):
         assert [line.get_label() for line in drawn.lines] == list(models)
         styles = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in drawn.lines}

@@ -229,7 +229,7 @@ def test_nothing_to_train_on_is_said(make_settings, tmp_path):
 def test_rows_after_the_checkpoint_and_half_rows_are_dropped(tmp_path):
     log = Log(tmp_path, 0)
     for step in (5, 10, 15):
-        log.add(step, 2.5, 0.5, {"NDCG@10": step / 100}, 1.25)
+        log.add(step, 2.5, 0.5, {"sampled": {"NDCG@10": step / 100}}, 1.25)
     rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert sealed.opened(json.loads(rows[1]), "row 2") == {
         "step": 10,

@@ -1,4 +1,4 @@
-"""What KATRec and BERT4Rec share: a bidirectional transformer over item tables, the head, the Cloze loss."""
+"""What KATRec and BERT4Rec share: a transformer over item tables, the head, the loss of its objective."""
 
 from __future__ import annotations
 
@@ -9,47 +9,53 @@ import tensorflow as tf
 from katrec.layers import NextItemHead, TransformerEncoder, embedding_initializer
 from katrec.layers.cross_entropy import weighted_cross_entropy
 from katrec.models.base import Batch, Context, ItemTables, RankingModel
-from katrec.models.masking import choose_masked
+from katrec.models.objectives import OBJECTIVES
 from katrec.settings import Settings
 
 
-class ClozeModel(RankingModel):
-    """A sequential model trained on the Cloze task (Sections 3.3 and 3.4).
+class TransformerModel(RankingModel):
+    """A sequential model trained on the Cloze task (Sections 3.3 and 3.4), or to predict the next item.
 
     A subclass defines `item_tables`, whose inputs end with the padding's and the mask token's rows, `special_tokens`.
 
     Args:
       settings: read are max_sequence_length, num_layers, num_heads, hidden_dropout, attention_dropout,
-        positional_embedding, head_layer_norm, mask_share, last_item_share.
+        positional_embedding, objective and what it reads, layer_norm, inner_factor, scaled_inputs, head,
+        head_layer_norm.
       num_items: |I|.
       hidden_dim: q.
       policy: as in `RankingModel`, of the transformer, the head and the scores.
+
+    Attributes:
+      objective: the `Objective`.
     """
 
     def __init__(
         self, settings: Settings, num_items: int, hidden_dim: int, policy: Any = "float32", **kwargs: Any
     ) -> None:
-        # The mask token takes one of the T positions.
-        super().__init__(num_items, settings.max_sequence_length - 1, policy, **kwargs)
-        self.max_length = settings.max_sequence_length
-        self.mask_share = settings.mask_share
-        self.last_item_share = settings.last_item_share
+        objective = OBJECTIVES[settings.objective]
+        super().__init__(num_items, settings.max_sequence_length - objective.appended, policy, **kwargs)
+        self.objective = objective(settings, self.tokens)
+        self.input_scale = hidden_dim**0.5 if settings.scaled_inputs else None
         self.special_tokens = self.add_weight(
             name="special_tokens",
             shape=(self.tokens.total - num_items, hidden_dim),
             initializer=embedding_initializer(),
         )
         self.transformer = TransformerEncoder(
-            self.max_length,
+            settings.max_sequence_length,
             settings.num_layers,
             settings.positional_embedding,
             num_heads=settings.num_heads,
             hidden_dropout=settings.hidden_dropout,
             attention_dropout=settings.attention_dropout,
+            inner_factor=settings.inner_factor,
+            pre_norm=settings.layer_norm == "pre",
+            causal=objective.causal,
             dtype=policy,
             name="transformer",
         )
-        self.head = NextItemHead(num_items, hidden_dim, settings.head_layer_norm, dtype=policy)
+        self.head = NextItemHead(num_items, hidden_dim, settings.head, settings.head_layer_norm, dtype=policy)
 
     @property
     def inference_layers(self) -> list:
@@ -79,8 +85,9 @@ class ClozeModel(RankingModel):
         Returns:
           float[B, w, q], with `last_only` float[B, 1, q].
         """
+        embeddings = tf.gather(tables.inputs, sequences)
         return self.transformer(
-            tf.gather(tables.inputs, sequences),
+            embeddings * self.input_scale if self.input_scale else embeddings,
             sequences != self.tokens.padding,
             seed=seed,
             return_attention=return_attention,
@@ -94,12 +101,12 @@ class ClozeModel(RankingModel):
         return self.head(hidden)
 
     def next_item_vectors(self, histories: tf.Tensor, users: tf.Tensor, tables: ItemTables) -> tf.Tensor:
-        """The vectors for position T + 1: the last T − 1 items are read, then a mask token. See `RankingModel`."""
-        hidden = self.hidden_states(self._with_mask(histories), tables, last_only=True)
+        """The vectors that score the item after the history's last `history_length`. See `RankingModel`."""
+        hidden = self.hidden_states(self._question(histories), tables, last_only=True)
         return tf.cast(self.query_vectors(hidden[:, 0], users, tables), tf.float32)
 
     def next_item_attention(self, histories: tf.Tensor, tables: ItemTables) -> tf.Tensor:
-        """Returns the last layer's attention weights of position T + 1 on the items that are read.
+        """Returns the last layer's attention weights of the position that predicts on the items that are read.
 
         Args:
           histories: as in `next_item_vectors`.
@@ -108,33 +115,33 @@ class ClozeModel(RankingModel):
         Returns:
           float32[B, heads, w].
         """
-        _, weights = self.hidden_states(self._with_mask(histories), tables, return_attention=True, last_only=True)
-        return tf.cast(weights[-1][:, :, 0, :-1], tf.float32)
+        question = self._question(histories)
+        _, weights = self.hidden_states(question, tables, return_attention=True, last_only=True)
+        num_read = tf.shape(question)[1] - self.objective.appended
+        return tf.cast(weights[-1][:, :, 0, :num_read], tf.float32)
 
-    def _with_mask(self, histories):
-        masks = tf.fill([tf.shape(histories)[0], 1], self.tokens.mask)
-        return tf.concat([histories, masks], axis=1)[:, -self.max_length :]
+    def _question(self, histories):
+        return self.objective.question(histories[:, -self.history_length :])
 
     def loss(self, batch: Batch, context: Context) -> tf.Tensor:
-        """The Cloze loss (Section 3.4): for each sequence the mean of −log P(i_m = i_m*) over its masked positions.
+        """The weighted mean of −log P(i) over what the objective predicts of the batch's sequences.
 
-        The masks and the dropout in the graph are those of the whole batch, the same on all devices. See
-        `RankingModel`.
+        Masks and the dropout in the graph are those of the whole batch, the same on all devices. See `RankingModel`.
         """
-        masked = choose_masked(
-            batch.sequences, self.tokens.padding, self.mask_share, self.last_item_share, context.shared_seed(0)
-        )[context.rows]
-        sequences, users = batch.sequences[context.rows], batch.users[context.rows]
+        examples = self.objective.examples(batch.sequences, context.shared_seed(0))
+        inputs, labels, predicted, weights, users = (
+            one[context.rows]
+            for one in (examples.inputs, examples.labels, examples.predicted, examples.weights, batch.users)
+        )
         tables = self.item_tables(context.shared_seed(1), context.graph)
-        hidden = self.hidden_states(tf.where(masked, self.tokens.mask, sequences), tables, context.own_seed(2))
-        rows = tf.where(masked)[:, 0]
-        vectors = self.query_vectors(tf.boolean_mask(hidden, masked), tf.gather(users, rows), tables)
-        share = 1 / tf.reduce_sum(tf.cast(masked, tf.float32), axis=1)
+        hidden = self.hidden_states(inputs, tables, context.own_seed(2))
+        rows = tf.where(predicted)[:, 0]
+        vectors = self.query_vectors(tf.boolean_mask(hidden, predicted), tf.gather(users, rows), tables)
         loss = weighted_cross_entropy(
             vectors,
             tf.cast(tables.outputs, vectors.dtype),
             self.head.bias,
-            tf.boolean_mask(sequences, masked),
-            tf.gather(share, rows),
+            tf.boolean_mask(labels, predicted),
+            tf.gather(weights, rows),
         )
-        return loss / tf.cast(tf.shape(batch.sequences)[0], tf.float32)
+        return loss / examples.total
