@@ -119,6 +119,13 @@ class Settings:
         True, "Score with Ê = σ((V* ‖ E*)Ŵ + b̂); --nofusion: with Ê = V*.", by_model=_of_next_item(False)
     )
     fusion_activation: str = _setting("gelu", "σ of the item co-occurrence layer.", choices=("gelu", "leaky_relu"))
+    neighbour_scores: bool = _setting(
+        False,
+        "Items that a triplet joins to one of the last --neighbour_gaps items of the history get a score more, by "
+        "relation and recency.",
+        by_model=_of_next_item(True),
+    )
+    neighbour_gaps: int = _setting(10, "G: how many of the last items' neighbours get one.", low=1)
     user_modeling: bool = _setting(False, "Explicit user modelling: the hidden state is [e_u* ‖ v].")
 
     # Pre-training of the graph's embeddings.

@@ -1,4 +1,4 @@
-"""A tiny data set in RecBole's atomic files: items of four genres, users who stay within two of them."""
+"""A tiny data set in RecBole's atomic files: items of four genres and their sequels, users who like two genres."""
 
 import numpy as np
 
@@ -21,6 +21,7 @@ def write_atomic(folder, name="tiny", seed=0):
             rows.append((f"u{user}", f"i{item}", 5, time))
     triplets = [(f"m.{item}", "film.genre", f"g.{item % GENRES}") for item in range(ITEMS - 1)]
     triplets += [(f"m.{item}", "film.director", f"d.{item % 7}") for item in range(ITEMS - 1)]
+    triplets += [(f"m.{item}", "film.sequel", f"m.{item + GENRES}") for item in range(0, ITEMS - GENRES - 1, 2)]
     _write(folder / f"{name}.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float", rows)
     _write(folder / f"{name}.kg", "head_id:token\trelation_id:token\ttail_id:token", triplets)
     # The last item's entity has no triplet.

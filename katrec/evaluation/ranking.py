@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
@@ -12,7 +14,8 @@ from katrec.data.dataset import Dataset
 from katrec.data.negatives import item_negatives
 from katrec.data.sequences import positions_within, recent_items
 from katrec.evaluation.metrics import metrics
-from katrec.models.base import RankingModel
+from katrec.layers.neighbour_scores import SparseScores
+from katrec.models.base import RankingModel, all_scores
 
 NEGATIVES_SEED = 2020
 BATCH_USERS = 512
@@ -50,6 +53,7 @@ class Evaluator:
         self._bias = model.item_bias
         self._tables = tf.function(model.inference_tables)
         self._vectors = tf.function(model.next_item_vectors, reduce_retracing=True)
+        self._neighbours = tf.function(model.neighbour_scores, reduce_retracing=True)
         targets = getattr(dataset, split)
         generator = np.random.default_rng([NEGATIVES_SEED, SPLITS.index(split)])
         known = dataset.interactions(split)
@@ -95,24 +99,25 @@ class Evaluator:
                 self._offsets, self._items, users, self._model.history_length, self._model.tokens.padding
             )
             vectors = self._vectors(tf.constant(histories), tf.constant(users, tf.int32), tables)
+            added = self._neighbours(vectors, tf.constant(histories), tables)
             for protocol, rank in protocols.items():
-                ranks[protocol][batch] = rank(vectors, tables.outputs, batch)
+                ranks[protocol][batch] = rank(vectors, tables.outputs, added, batch)
         return ranks
 
     def evaluate(self, full: bool = True) -> dict[str, dict[str, float]]:
         """Returns {"sampled": metrics, "full": metrics} (see `metrics`)."""
         return {protocol: metrics(ranks) for protocol, ranks in self.ranks(full).items()}
 
-    def _sampled(self, vectors, items, batch):
-        return sampled_ranks(vectors, items, self._bias, self._candidates[batch])
+    def _sampled(self, vectors, items, added, batch):
+        return sampled_ranks(vectors, items, self._bias, self._candidates[batch], added)
 
-    def _full(self, vectors, items, batch):
+    def _full(self, vectors, items, added, batch):
         users = self.users[batch]
         lengths = np.diff(self._seen_offsets)[users]
         rows = np.repeat(np.arange(len(users)), lengths)
         seen = self._seen_items[self._seen_offsets[users][rows] + positions_within(lengths)]
         pairs = np.stack([rows, seen], axis=1).astype(np.int32)
-        return full_ranks(vectors, items, self._bias, self._targets[batch], pairs)
+        return full_ranks(vectors, items, self._bias, self._targets[batch], pairs, added)
 
 
 def _distinct_but(excluded, offsets, items, num_items):
@@ -124,7 +129,13 @@ def _distinct_but(excluded, offsets, items, num_items):
 
 
 @tf.function(reduce_retracing=True)
-def sampled_ranks(vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+def sampled_ranks(
+    vectors: tf.Tensor,
+    items: tf.Tensor,
+    bias: tf.Tensor,
+    candidates: tf.Tensor,
+    added: Optional[SparseScores] = None,
+) -> tf.Tensor:
     """Returns the rank of each row's first candidate among the row's others, as `rank_of_first`.
 
     Args:
@@ -132,12 +143,16 @@ def sampled_ranks(vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, candida
       items: float[|I|, q].
       bias: float[|I|].
       candidates: int32[n, c], filled up with −1.
+      added: of the model's `neighbour_scores`.
 
     Returns:
       int32[n].
     """
     known = tf.maximum(candidates, 0)
-    scores = tf.einsum("nq,ncq->nc", vectors, tf.gather(items, known)) + tf.gather(bias, known)
+    if added is None:
+        scores = tf.einsum("nq,ncq->nc", vectors, tf.gather(items, known)) + tf.gather(bias, known)
+    else:
+        scores = tf.gather(all_scores(vectors, items, bias, added), known, batch_dims=1)
     return rank_of_first(tf.where(candidates >= 0, scores, -np.inf))
 
 
@@ -150,7 +165,14 @@ def rank_of_first(scores: tf.Tensor) -> tf.Tensor:
 
 
 @tf.function(reduce_retracing=True)
-def full_ranks(vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
+def full_ranks(
+    vectors: tf.Tensor,
+    items: tf.Tensor,
+    bias: tf.Tensor,
+    targets: tf.Tensor,
+    seen: tf.Tensor,
+    added: Optional[SparseScores] = None,
+) -> tf.Tensor:
     """Returns the rank, from 1, of each row's target among all items that it has not seen; ties as in `rank_of_first`.
 
     Args:
@@ -159,11 +181,12 @@ def full_ranks(vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, targets: t
       bias: float[|I|].
       targets: int32[n].
       seen: int32[m, 2], pairs of row and item, each once, no target among them.
+      added: of the model's `neighbour_scores`.
 
     Returns:
       int32[n].
     """
-    scores = tf.matmul(vectors, items, transpose_b=True) + bias
+    scores = all_scores(vectors, items, bias, added)
     target = tf.gather(scores, targets, batch_dims=1)
     # The target is not below itself: with it the count is the rank.
     rank = tf.math.count_nonzero(~(scores < target[:, None]), axis=1, dtype=tf.int32)

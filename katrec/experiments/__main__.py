@@ -26,7 +26,8 @@ flags.DEFINE_list("models", list(registry.MODELS), "The models to train.", flag_
 flags.DEFINE_list(
     "ablations",
     [],
-    f"KATRec's variants for Table 3: {', '.join(ABLATIONS)}; all: the paper's; open: {', '.join(GROUPS['open'])}.",
+    f"KATRec's variants for Table 3: {', '.join(ABLATIONS)}; all: the paper's; open: {', '.join(GROUPS['open'])}; "
+    f"next_item: {', '.join(GROUPS['next_item'])}, which are variants of katrec_next_item.",
     flag_values=FLAGS,
 )
 flags.DEFINE_list(

@@ -11,10 +11,10 @@ from katrec.common import files
 from katrec.common.command_line import FlagError, UserError
 from katrec.common.paper import TABLE_1
 from katrec.experiments.running import PlannedRun, common_flags, flagfiles, settings_file
-from katrec.experiments.variants import ABLATIONS, OPEN, PAPER, of_group
+from katrec.experiments.variants import ABLATIONS, EXTENSION, OPEN, PAPER, of_group
 from katrec.models import registry
 
-GROUPS = {"all": of_group(PAPER), "open": of_group(OPEN)}
+GROUPS = {"all": of_group(PAPER), "open": of_group(OPEN), "next_item": of_group(EXTENSION)}
 # Prepared from the name alone.
 FETCHED_DATASETS = ("ml-100k",)
 
@@ -24,7 +24,7 @@ class Plan(NamedTuple):
 
     Attributes:
       models: names of the models.
-      ablations: names of KATRec's variants.
+      ablations: names of variants of KATRec, and of its extension.
       seeds: each model is run once with each seed.
       ablation_seeds: each variant is run once with each of these.
       datasets_dir: folder of the prepared data sets.
@@ -50,8 +50,11 @@ class Plan(NamedTuple):
         ):
             if not set(given) <= set(offered) or (name == "models" and not given):
                 raise FlagError(f"--{name}={','.join(given)}: choose from {','.join(offered)}")
-        if self.ablations and "katrec" not in self.models:
-            raise FlagError("--ablations are variants of katrec, which --models leaves out")
+        for ablation in self.ablations:
+            if ABLATIONS[ablation].model not in self.models:
+                raise FlagError(
+                    f"--ablations={ablation} is a variant of {ABLATIONS[ablation].model}, which --models leaves out"
+                )
         if not self.seeds or not all(seed.isdecimal() for seed in self.seeds):
             raise FlagError(f"--seeds={','.join(self.seeds)}: whole numbers separated by commas")
         if not set(self.ablation_seeds) <= set(self.seeds):
@@ -67,7 +70,9 @@ class Plan(NamedTuple):
         Figure 5 needs KATRec without positional embedding: one seed of it is trained beside KATRec.
         """
         keys = [(model, "none", seed) for seed in self.seeds for model in self.models]
-        keys += [("katrec", variant, seed) for seed in self.ablation_seeds for variant in self.ablations]
+        keys += [
+            (ABLATIONS[variant].model, variant, seed) for seed in self.ablation_seeds for variant in self.ablations
+        ]
         if "katrec" in self.models:
             keys.append(("katrec", "no_position", self.seeds[0]))
         return {key: self._run(dataset, *key) for key in keys}
@@ -83,7 +88,7 @@ class Plan(NamedTuple):
 
 
 def named_ablations(names: Sequence[str]) -> list[str]:
-    """Returns the variants that names of variants and of groups ("all", "open") stand for, each once."""
+    """Returns the variants that names of variants and of groups ("all", "open", "next_item") stand for, each once."""
     return list(dict.fromkeys(variant for name in names for variant in GROUPS.get(name, (name,))))
 
 

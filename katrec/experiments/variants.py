@@ -1,27 +1,32 @@
-"""KATRec's variants: the paper's Table 3, and the other answers to what the paper leaves open."""
+"""KATRec's variants: the paper's Table 3, other answers to what the paper leaves open, and the extension's parts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from katrec.settings import Settings
+from katrec.settings import NEXT_ITEM, Settings
 
-PAPER, OPEN, OTHER = "paper", "open", "other"
+PAPER, OPEN, OTHER, EXTENSION = "paper", "open", "other", "next_item"
 
 
 class Variant(NamedTuple):
-    """A variant of KATRec.
+    """A variant of KATRec, or of its extension.
 
     Attributes:
       title: its name in tables.
-      group: "paper" (Table 3), "open" (what the paper leaves open) or "other".
+      group: "paper" (Table 3), "open" (what the paper leaves open), "other", or "next_item", of the extension.
       changes: function from settings to those that the variant changes, {name: value}.
     """
 
     title: str
     group: str
     changes: Callable[[Settings], dict[str, Any]]
+
+    @property
+    def model(self) -> str:
+        """The model that it is a variant of."""
+        return NEXT_ITEM if self.group == EXTENSION else "katrec"
 
 
 def _with(**values: Any) -> Callable[[Settings], dict[str, Any]]:
@@ -50,6 +55,8 @@ ABLATIONS = {
     "no_head_norm": Variant("no head norm", OPEN, _with(head_layer_norm=False)),
     "relation_dim_64": Variant("k = 64", OPEN, _with(relation_dim=64)),
     "no_last_item": Variant("no last-item samples", OPEN, _with(last_item_share=0.0)),
+    "masked_items": Variant("Cloze", EXTENSION, _with(objective="cloze")),
+    "own_embeddings": Variant("no pre-training", EXTENSION, _with(pretrained_embeddings=False)),
 }
 
 

@@ -8,6 +8,7 @@ from katrec.layers.elementwise import LayerNorm
 from katrec.layers.initializers import embedding_initializer
 from katrec.layers.item_cooccurrence import ItemCooccurrence, NextItemHead
 from katrec.layers.knowledge_graph.encoder import BiInteractionAggregator, KnowledgeGraphEncoder
+from katrec.layers.neighbour_scores import NeighbourScores
 from katrec.layers.position import PositionalEmbedding
 from katrec.layers.seeded_dropout import SeededDropout
 from katrec.layers.self_attention import SelfAttention
@@ -19,6 +20,7 @@ __all__ = [
     "ItemCooccurrence",
     "KnowledgeGraphEncoder",
     "LayerNorm",
+    "NeighbourScores",
     "NextItemHead",
     "PositionalEmbedding",
     "SeededDropout",

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 import tensorflow as tf
+
+from katrec.layers.neighbour_scores import SparseScores
 
 BLOCK_ROWS = 512
 SMALLEST = np.finfo(np.float32).tiny
 
 
 def weighted_cross_entropy(
-    vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor
+    vectors: tf.Tensor,
+    items: tf.Tensor,
+    bias: tf.Tensor,
+    labels: tf.Tensor,
+    weights: tf.Tensor,
+    added: Optional[SparseScores] = None,
 ) -> tf.Tensor:
-    """Returns Σ_n w_n · −log P(i_n), P = softmax(v_n Êᵀ + b_O).
+    """Returns Σ_n w_n · −log P(i_n), P = softmax(v_n Êᵀ + b_O + s_n).
 
     The logits of a block of positions are made, turned into probabilities p and used for the gradients at once:
 
-        ∂v_n = w_n (p_n Ê − Ê[i_n]),   ∂Ê = Σ_n w_n (p_n − 1[i_n])ᵀ v_n,   ∂b_O = Σ_n w_n (p_n − 1[i_n])
+        ∂v_n = w_n (p_n Ê − Ê[i_n]),   ∂Ê = Σ_n w_n (p_n − 1[i_n])ᵀ v_n,   ∂b_O = Σ_n w_n (p_n − 1[i_n]),
+        ∂s_n = w_n (p_n − 1[i_n])
 
     so that there is one float[BLOCK_ROWS, |I|] instead of three float[n, |I|]. Logits have the type of `vectors`:
     16-bit ones are rounded before the softmax, whose exponentials and sums are float32. −log P is reported as at most
@@ -28,44 +38,67 @@ def weighted_cross_entropy(
       bias: b_O, float32[|I|].
       labels: i_n, int32[n].
       weights: w_n, float32[n].
+      added: s, sparse; none where it is None.
 
     Returns:
       A float32 scalar.
     """
 
+    places, values = added or (tf.zeros([0, 2], tf.int32), tf.zeros([0]))
+
     @tf.custom_gradient
-    def loss(vectors, items, bias):
+    def loss(vectors, items, bias, values):
         dtype = vectors.dtype
         num_rows = tf.shape(vectors)[0]
         num_blocks = tf.maximum(-(-num_rows // BLOCK_ROWS), 1)
         weighted = vectors * tf.cast(weights, dtype)[:, None]
 
-        def block(i, total, to_vectors, to_items, to_bias):
+        # Where each row's added scores begin.
+        starts = tf.searchsorted(places[:, 0], tf.range(num_rows + 1))
+
+        def block(i, total, to_vectors, to_items, to_bias, to_values):
             rows = slice(i * BLOCK_ROWS, tf.minimum((i + 1) * BLOCK_ROWS, num_rows))
             logits = tf.matmul(vectors[rows], items, transpose_b=True) + tf.cast(bias, dtype)
+            if added:
+                own = slice(starts[rows.start], starts[rows.stop])
+                inside = places[own] - tf.stack([rows.start, 0])
+                # TensorFlow has no GPU kernel that adds to 16-bit places.
+                logits += tf.cast(tf.scatter_nd(inside, values[own], tf.shape(logits)), dtype)
             probabilities = tf.nn.softmax(logits)
             target = tf.cast(tf.gather(probabilities, labels[rows], batch_dims=1), tf.float32)
             total -= tf.reduce_sum(weights[rows] * tf.math.log(tf.maximum(target, SMALLEST)))
             to_vectors = to_vectors.write(i, probabilities @ items)
             to_items += tf.cast(tf.matmul(probabilities, weighted[rows], transpose_a=True), tf.float32)
             to_bias += tf.cast(tf.cast(weights[rows], dtype)[None] @ probabilities, tf.float32)[0]
-            return i + 1, total, to_vectors, to_items, to_bias
+            if added:
+                shares = tf.cast(tf.gather_nd(probabilities, inside), tf.float32)
+                to_values = to_values.write(i, shares * tf.gather(weights, places[own][:, 0]))
+            return i + 1, total, to_vectors, to_items, to_bias, to_values
 
         parts = tf.TensorArray(dtype, num_blocks, infer_shape=False, element_shape=[None, vectors.shape[1]])
         zeros = tf.zeros(items.shape), tf.zeros(bias.shape)
-        _, total, to_vectors, to_items, to_bias = tf.while_loop(
+        of_values = tf.TensorArray(tf.float32, num_blocks, infer_shape=False, element_shape=[None])
+        _, total, to_vectors, to_items, to_bias, to_values = tf.while_loop(
             lambda i, *_: i < num_blocks,
             block,
-            (tf.constant(0), tf.constant(0.0), parts, *zeros),
+            (tf.constant(0), tf.constant(0.0), parts, *zeros, of_values),
             parallel_iterations=1,
         )
         to_vectors = (to_vectors.concat() - tf.gather(items, labels)) * tf.cast(weights, dtype)[:, None]
         to_items = tf.tensor_scatter_nd_sub(to_items, labels[:, None], tf.cast(weighted, tf.float32))
         to_bias = tf.tensor_scatter_nd_sub(to_bias, labels[:, None], weights)
+        if added:
+            of_labels = tf.equal(places[:, 1], tf.gather(labels, places[:, 0]))
+            to_values = to_values.concat() - tf.where(of_labels, tf.gather(weights, places[:, 0]), 0.0)
 
         def gradient(upstream):
-            return tf.cast(upstream, dtype) * to_vectors, tf.cast(upstream * to_items, dtype), upstream * to_bias
+            return (
+                tf.cast(upstream, dtype) * to_vectors,
+                tf.cast(upstream * to_items, dtype),
+                upstream * to_bias,
+                upstream * to_values if added else None,
+            )
 
         return total, gradient
 
-    return loss(vectors, items, tf.convert_to_tensor(bias))
+    return loss(vectors, items, tf.convert_to_tensor(bias), values)

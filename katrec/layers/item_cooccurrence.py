@@ -64,8 +64,8 @@ class NextItemHead(tf.keras.layers.Layer):
     Args:
       num_items: |I|.
       output_dim: q, the size of the item embeddings.
-      transform: whether there is the GELU layer.
       layer_norm: a layer norm after the GELU, as BERT's output head has.
+      transform: whether there is the GELU layer.
 
     Input:
       hidden states v⁽ᴹ⁾, float[n, c]; c = q without `transform`.
@@ -75,16 +75,15 @@ class NextItemHead(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, num_items: int, output_dim: int, transform: bool = True, layer_norm: bool = True, **kwargs: Any
+        self, num_items: int, output_dim: int, layer_norm: bool = True, transform: bool = True, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.num_items = num_items
         self.output_dim = output_dim
-        self.transform = transform
         self.layer_norm = layer_norm
-        self.dense = self.norm = None
+        self.transform = self.norm = None
         if transform:
-            self.dense = tf.keras.layers.Dense(
+            self.transform = tf.keras.layers.Dense(
                 output_dim,
                 activation=gelu,
                 kernel_initializer=embedding_initializer(),
@@ -101,7 +100,7 @@ class NextItemHead(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        vectors = self.dense(hidden) if self.dense else hidden
+        vectors = self.transform(hidden) if self.transform else hidden
         return self.norm(vectors) if self.norm else vectors
 
     def logits(self, vectors: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
@@ -113,6 +112,6 @@ class NextItemHead(tf.keras.layers.Layer):
             **super().get_config(),
             "num_items": self.num_items,
             "output_dim": self.output_dim,
-            "transform": self.transform,
             "layer_norm": self.layer_norm,
+            "transform": self.transform is not None,
         }

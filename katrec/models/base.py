@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.data.sequences import tokens_of
+from katrec.layers.neighbour_scores import ItemEdges, SparseScores
 from katrec.layers.seeds import fold
 
 
@@ -18,11 +19,13 @@ class ItemTables(NamedTuple):
       inputs: what sequences are read with, float[|I| + special tokens, q]; None for a model that reads none.
       outputs: what the next item's vectors are multiplied with, float[|I|, q].
       users: one vector a user, float[users, c], for a model that knows its users; else None.
+      edges: the item–item edges of a model with `neighbour_scores`; else None.
     """
 
     inputs: Optional[tf.Tensor]
     outputs: tf.Tensor
     users: Optional[tf.Tensor] = None
+    edges: Optional[ItemEdges] = None
 
 
 class Batch(NamedTuple):
@@ -134,6 +137,16 @@ class RankingModel(tf.keras.Model):
         """
         raise NotImplementedError
 
+    def neighbour_scores(self, vectors: tf.Tensor, histories: tf.Tensor, tables: ItemTables) -> Optional[SparseScores]:
+        """Returns what is added to some items' scores beside those products; None where there is nothing.
+
+        Args:
+          vectors: what `next_item_vectors` returned for the histories.
+          histories: as there.
+          tables: as there.
+        """
+        return None  # noqa: RET501 (AutoGraph cannot read a body that is a docstring alone)
+
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """Returns every item's logit as the next item, float32[B, |I|].
 
@@ -141,7 +154,9 @@ class RankingModel(tf.keras.Model):
           inputs: histories int32[B, w] and users int32[B] as in `next_item_vectors`.
         """
         tables = self.inference_tables()
-        return tf.matmul(self.next_item_vectors(*inputs, tables), tables.outputs, transpose_b=True) + self.item_bias
+        vectors = self.next_item_vectors(*inputs, tables)
+        added = self.neighbour_scores(vectors, inputs[0], tables)
+        return all_scores(vectors, tables.outputs, self.item_bias, added)
 
     def loss(self, batch: Batch, context: Context) -> tf.Tensor:
         """Returns one device's share of the batch's loss, a scalar; the shares of all devices add up to it.
@@ -168,3 +183,18 @@ class RankingModel(tf.keras.Model):
     def graph_matrices(self) -> Any:
         """Returns what `item_tables` needs of the graph and stays the same between two refreshes; nothing here."""
         return None  # noqa: RET501 (AutoGraph cannot read a body that is a docstring alone)
+
+
+def all_scores(
+    vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, added: Optional[SparseScores] = None
+) -> tf.Tensor:
+    """Returns every item's score, float32[n, |I|].
+
+    Args:
+      vectors: of `next_item_vectors`, float32[n, q].
+      items: the tables' outputs, float32[|I|, q].
+      bias: b_O, float32[|I|].
+      added: of `neighbour_scores`.
+    """
+    scores = tf.matmul(vectors, items, transpose_b=True) + bias
+    return scores if added is None else tf.tensor_scatter_nd_add(scores, *added)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from katrec.data import collaborative_graph
 from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.data.dataset import Dataset
-from katrec.layers import ItemCooccurrence, KnowledgeGraphEncoder, embedding_initializer
+from katrec.layers import ItemCooccurrence, KnowledgeGraphEncoder, NeighbourScores, embedding_initializer
 from katrec.layers.seeds import fold
 from katrec.layers.transr import pairwise_loss
 from katrec.models.base import ItemTables
@@ -22,7 +22,8 @@ class KATRec(TransformerModel):
 
     Args:
       settings: as in `TransformerModel`, and entity_dim, relation_dim, propagation_dims, message_dropout, l2_normalize,
-        attention, transformer_inputs, item_table, fusion, fusion_activation, user_modeling, kg_l2.
+        attention, transformer_inputs, item_table, fusion, fusion_activation, neighbour_scores, neighbour_gaps,
+        user_modeling, kg_l2.
       dataset: its collaborative graph is built; sizes are read.
       policy: as in `TransformerModel`.
 
@@ -59,6 +60,10 @@ class KATRec(TransformerModel):
             self.graph_projection = self.add_weight(
                 name="W", shape=(settings.node_dim, settings.node_dim), initializer=embedding_initializer()
             )
+        if settings.neighbour_scores:
+            starts, relations, tails = collaborative_graph.item_edges(self.graph, dataset.num_items)
+            if len(tails):
+                self.neighbours = NeighbourScores(starts, relations, tails, settings.neighbour_gaps, name="neighbours")
         self.fusion = ItemCooccurrence(settings.fusion_activation, dtype=policy) if settings.fusion else None
 
     @property
@@ -97,6 +102,7 @@ class KATRec(TransformerModel):
             inputs=tf.concat([inputs, self.special_tokens], axis=0),
             outputs=outputs,
             users=nodes[self.num_entities :] if self.user_modeling else None,
+            edges=self.neighbours.edges if self.neighbours else None,
         )
 
     def triplet_loss(

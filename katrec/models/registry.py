@@ -19,6 +19,7 @@ class ModelEntry(NamedTuple):
       attention_dim: of the settings, the size q that `num_heads` must divide; None for a model without heads.
       pretrained_with: name of the model whose item and user vectors it begins with, or None.
       reads_graph: whether it is trained on a knowledge graph.
+      baseline: whether it is there to be compared with KATRec and its extension.
     """
 
     title: str
@@ -26,6 +27,7 @@ class ModelEntry(NamedTuple):
     attention_dim: Optional[Callable[[Settings], int]] = None
     pretrained_with: Optional[str] = None
     reads_graph: bool = False
+    baseline: bool = True
 
 
 def _hidden_dim(settings: Settings) -> int:
@@ -36,6 +38,11 @@ def _node_dim(settings: Settings) -> int:
     return settings.node_dim
 
 
+def _katrec(title):
+    path = "katrec.models.katrec:KATRec"
+    return ModelEntry(title, path, _node_dim, pretrained_with="bprmf", reads_graph=True, baseline=False)
+
+
 # In the order of the tables' columns.
 MODELS = {
     "bprmf": ModelEntry("BPR-MF", "katrec.models.bprmf:BPRMF"),
@@ -43,10 +50,9 @@ MODELS = {
     "gru4rec++": ModelEntry("GRU4Rec++", "katrec.models.gru4rec:GRU4RecPlusPlus"),
     "sasrec": ModelEntry("SASRec", "katrec.models.sasrec:SASRec", _hidden_dim),
     "bert4rec": ModelEntry("BERT4Rec", "katrec.models.bert4rec:BERT4Rec", _hidden_dim),
-    "katrec": ModelEntry("KATRec", "katrec.models.katrec:KATRec", _node_dim, pretrained_with="bprmf", reads_graph=True),
-    NEXT_ITEM: ModelEntry(
-        "KATRec (next item)", "katrec.models.katrec:KATRec", _node_dim, pretrained_with="bprmf", reads_graph=True
-    ),
+    "katrec": _katrec("KATRec"),
+    # Of the same class: katrec.settings has its own defaults.
+    NEXT_ITEM: _katrec("KATRec (next item)"),
 }
 
 

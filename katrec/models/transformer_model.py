@@ -6,8 +6,9 @@ from typing import Any, Optional
 
 import tensorflow as tf
 
-from katrec.layers import NextItemHead, TransformerEncoder, embedding_initializer
+from katrec.layers import NeighbourScores, NextItemHead, TransformerEncoder, embedding_initializer
 from katrec.layers.cross_entropy import weighted_cross_entropy
+from katrec.layers.neighbour_scores import SparseScores
 from katrec.models.base import Batch, Context, ItemTables, RankingModel
 from katrec.models.objectives import OBJECTIVES
 from katrec.settings import Settings
@@ -28,6 +29,7 @@ class TransformerModel(RankingModel):
 
     Attributes:
       objective: the `Objective`.
+      neighbours: the `NeighbourScores` that a subclass gave it, or None.
     """
 
     def __init__(
@@ -36,11 +38,14 @@ class TransformerModel(RankingModel):
         objective = OBJECTIVES[settings.objective]
         super().__init__(num_items, settings.max_sequence_length - objective.appended, policy, **kwargs)
         self.objective = objective(settings, self.tokens)
+        self.neighbours: Optional[NeighbourScores] = None
         self.input_scale = hidden_dim**0.5 if settings.scaled_inputs else None
-        self.special_tokens = self.add_weight(
-            name="special_tokens",
-            shape=(self.tokens.total - num_items, hidden_dim),
-            initializer=embedding_initializer(),
+        shape = (self.tokens.total - num_items, hidden_dim)
+        # No position of a causal transformer reads them.
+        self.special_tokens = (
+            tf.zeros(shape)
+            if objective.causal
+            else self.add_weight(name="special_tokens", shape=shape, initializer=embedding_initializer())
         )
         self.transformer = TransformerEncoder(
             settings.max_sequence_length,
@@ -55,11 +60,11 @@ class TransformerModel(RankingModel):
             dtype=policy,
             name="transformer",
         )
-        self.head = NextItemHead(num_items, hidden_dim, settings.head, settings.head_layer_norm, dtype=policy)
+        self.head = NextItemHead(num_items, hidden_dim, settings.head_layer_norm, settings.head, dtype=policy)
 
     @property
     def inference_layers(self) -> list:
-        return [self.transformer, self.head]
+        return [self.transformer, self.head, *([self.neighbours] if self.neighbours else [])]
 
     @property
     def item_bias(self) -> tf.Tensor:
@@ -120,6 +125,15 @@ class TransformerModel(RankingModel):
         num_read = tf.shape(question)[1] - self.objective.appended
         return tf.cast(weights[-1][:, :, 0, :num_read], tf.float32)
 
+    def neighbour_scores(self, vectors: tf.Tensor, histories: tf.Tensor, tables: ItemTables) -> Optional[SparseScores]:
+        """The neighbours of the history's last items. See `RankingModel`."""
+        if self.neighbours is None:
+            return None
+        question = self._question(histories)
+        width = tf.shape(question)[1]
+        last = tf.broadcast_to(tf.range(width) == width - 1, tf.shape(question))
+        return self.neighbours(vectors, question, last, edges=tables.edges)
+
     def _question(self, histories):
         return self.objective.question(histories[:, -self.history_length :])
 
@@ -143,5 +157,6 @@ class TransformerModel(RankingModel):
             self.head.bias,
             tf.boolean_mask(labels, predicted),
             tf.gather(weights, rows),
+            self.neighbours(vectors, inputs, predicted) if self.neighbours else None,
         )
         return loss / examples.total

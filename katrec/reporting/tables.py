@@ -35,9 +35,9 @@ def table1(statistics: Mapping[str, Any]) -> Table:
 def table2(runs: Mapping[str, Sequence[Finished]], num_negatives: int) -> list[Table]:
     """Returns Table 2, sampled and full ranking of the test items: a `Table` each.
 
-    Means over the seeds, ± the standard deviation over them where there are several; Hit@1 is NDCG@1. KATRec is
-    compared with the next best model of the metric; p is that of a paired t-test over the test users, whose values are
-    means over the seeds.
+    Means over the seeds, ± the standard deviation over them where there are several; Hit@1 is NDCG@1. KATRec, and its
+    extension, are compared with the best baseline of the metric; p is that of a paired t-test over the test users,
+    whose values are means over the seeds.
 
     Args:
       runs: {model: [`Finished`, one for each seed]}, in the order of the columns.
@@ -53,19 +53,21 @@ def table3(
     num_negatives: int,
     titles: Mapping[str, str],
     open_choices: Sequence[str],
+    title: str = "Table 3",
 ) -> list[Table]:
     """Returns Table 3, sampled and full ranking of KATRec's variants, and the same of the open choices: a `Table` each.
 
     A variant of fewer seeds is compared (p) with KATRec's runs of the same seeds.
 
     Args:
-      runs: {variant: [`Finished`, one for each seed]}, "none" being KATRec itself.
+      runs: {variant: [`Finished`, one for each seed]}, "none" being the model itself.
       num_negatives: as in `table2`.
       titles: {variant: its name in the tables}.
       open_choices: those of the variants that are other answers to what the paper leaves open.
+      title: another than the paper's, for variants of another model.
     """
     tables = {
-        "Table 3": [variant for variant in runs if variant not in open_choices],
+        title: [variant for variant in runs if variant not in open_choices],
         "What the paper leaves open": [variant for variant in runs if variant in ("none", *open_choices)],
     }
     return [
@@ -108,16 +110,19 @@ def _title(protocol, num_negatives):
 
 
 def _comparison(title, runs, protocol):
-    compared = "katrec" in runs and len(runs) > 1
-    header = ["metric", *(MODEL_TITLES[model] for model in runs), *(["KATRec's improvement", "p"] if compared else [])]
+    baselines = [model for model in runs if registry.MODELS[model].baseline]
+    compared = [model for model in runs if model not in baselines] if baselines else []
+    header = ["metric", *(MODEL_TITLES[model] for model in runs)]
+    for model in compared:
+        header += [f"{MODEL_TITLES[model]}'s improvement", "p"]
     rows = []
     for metric in METRICS:
         means = {model: float(values(of_model, protocol, metric).mean()) for model, of_model in runs.items()}
         row = _row(metric, runs, protocol)
-        if compared:
-            other = max((model for model in means if model != "katrec"), key=means.get)
-            change = f"{means['katrec'] / means[other] - 1:+.2%}" if means[other] else "—"
-            row += [f"{change} ({MODEL_TITLES[other]})", _p(runs["katrec"], runs[other], protocol, metric)]
+        for model in compared:
+            other = max(baselines, key=means.get)
+            change = f"{means[model] / means[other] - 1:+.2%}" if means[other] else "—"
+            row += [f"{change} ({MODEL_TITLES[other]})", _p(runs[model], runs[other], protocol, metric)]
         rows.append(row)
     return Table(title, header, rows)
 

@@ -68,12 +68,12 @@ def write(
     statistics = files.read_json(os.path.join(datasets_dir, dataset, "statistics.json"))
     report.tables("table1", [tables.table1(statistics)])
     models = {model: runs[model, "none"] for model in registry.MODELS if (model, "none") in runs}
-    variants = {variant: runs["katrec", variant] for variant in titles if ("katrec", variant) in runs}
     num_negatives = next(iter(finished.values())).settings.num_negatives
     published = tables.published(dataset, titles)
     text = report.tables("table2", [*tables.table2(models, num_negatives), *published])
-    if len(variants) > 1:
-        report.tables("table3", tables.table3(variants, num_negatives, titles, open_choices))
+    of_variants = [table for model in models for table in _variants(model, runs, num_negatives, titles, open_choices)]
+    if of_variants:
+        report.tables("table3", of_variants)
     numbers = _figures(report, runs, models, prepared, titles)
     report.page()
     report.numbers(
@@ -99,6 +99,16 @@ def write(
         }
     )
     return text
+
+
+def _variants(model, runs, num_negatives, titles, open_choices):
+    """Returns the tables of a model's variants; none where there are none."""
+    of_model = {variant: runs[model, variant] for variant in titles if (model, variant) in runs}
+    if len(of_model) < 2:
+        return []
+    name = registry.MODELS[model].title
+    title = "Table 3" if model == "katrec" else f"{name}, changed in one part"
+    return tables.table3(of_model, num_negatives, {**titles, "none": name}, open_choices, title)
 
 
 def _figures(report, runs, models, dataset, titles):
@@ -177,8 +187,8 @@ def _notes(runs, seeds, titles):
         f"Machine: {provenance.machine()}",
         f"Date: {provenance.today()}",
         f"Each run's weights are those with the best validation {' or '.join(_stopping_metrics(runs))}.",
-        "p: paired t-test over the test users, against KATRec's runs of the same seeds. KATRec's seconds include those of "
-        "its pre-training, also where a run read the embeddings that another one had kept.",
+        "p: paired t-test over the test users, against KATRec's runs of the same seeds. KATRec's seconds include those "
+        "of its pre-training, also where a run read the embeddings that another one had kept.",
     ]
 
 

@@ -97,6 +97,7 @@ def largest_difference(
         raise UserError("the SavedModel's items are not the data set's; prepare the data set again, and train again")
     items, names = (np.asarray(ids, dtype=object) for ids in (item_ids, user_ids))
     table = signatures["item_table"]()["vectors"]
+    products = model.inference_tables().edges is None
     score = tf.function(model.call)
     offsets, numbers = dataset.histories("test")
     # An empty history has the popularity ranking, not the model's.
@@ -108,7 +109,11 @@ def largest_difference(
         inputs = {"history": tf.ragged.constant(histories, tf.string).to_tensor("")}
         if "user" in signatures["encode"].structured_input_signature[1]:
             inputs["user"] = tf.constant(names[some].tolist())
-        given = tf.matmul(signatures["encode"](**inputs)["vectors"], table, transpose_b=True)
+        if products:
+            given = tf.matmul(signatures["encode"](**inputs)["vectors"], table, transpose_b=True)
+        else:
+            candidates = tf.tile(tf.constant(items)[None], [len(some), 1])
+            given = signatures["recommend_from"](**inputs, candidates=candidates)["scores"]
         read = recent_items(offsets, numbers, some, model.history_length, model.tokens.padding)
         expected = score((tf.constant(read), tf.constant(some, tf.int32)))
         largest = max(largest, float(tf.reduce_max(tf.abs(given - expected))))

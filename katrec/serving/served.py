@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from katrec.layers.neighbour_scores import ItemEdges
 from katrec.models.base import ItemTables, RankingModel
 
 # What stands for a place that no item could fill, and its score.
@@ -31,7 +32,8 @@ class Served(tf.Module):
         0 for an unknown item.
       - encode(history) → vectors: float32[B, q + 2]; item_table() → items: string[|I|], vectors: float32[|I|, q + 2]:
         their inner products are the scores, for an approximate-nearest-neighbour index. The last two columns of the
-        items are their biases and their training interactions; a history's are 1, 0, those of an empty one 0, 1.
+        items are their biases and their training interactions; a history's are 1, 0, those of an empty one 0, 1. A
+        model's `neighbour_scores` are added in the other signatures alone.
       - metadata() → json: string[].
       - attention(history) → items: string[B, w], weights: float32[B, heads, w], w ≤ T − 1, for KATRec and BERT4Rec: the
         last layer's weights on the items that are read, at the position that is predicted.
@@ -75,6 +77,9 @@ class Served(tf.Module):
             mean = tf.reduce_mean(tables.users, axis=0, keepdims=True)
             self.users = tf.Variable(tf.concat([tables.users, mean], axis=0), trainable=False, name="users")
             self.user_numbers = _numbers(user_ids, len(user_ids))
+        edges = () if tables.edges is None else tables.edges
+        self.item_edges = tuple(tf.Variable(one, trainable=False) for one in edges)
+        self._neighbour_scores = model.neighbour_scores
         self.item_ids = tf.Variable(tf.constant(np.asarray(item_ids, dtype=object), tf.string), trainable=False)
         self.item_numbers = _numbers(item_ids, -1)
         weights = getattr(model, "attention_weights", None)
@@ -165,7 +170,8 @@ class Served(tf.Module):
     def _tables(self):
         inputs = None if self.inputs is None else tf.convert_to_tensor(self.inputs)
         users = None if self.users is None else tf.convert_to_tensor(self.users)
-        return ItemTables(inputs, self.items[:, :-2], users)
+        edges = ItemEdges(*map(tf.convert_to_tensor, self.item_edges)) if self.item_edges else None
+        return ItemTables(inputs, self.items[:, :-2], users, edges)
 
     def _read(self, history):
         """Returns the known items of each history, ragged int32[B, None], and how many it has of others, int32[B]."""
@@ -215,10 +221,13 @@ class Served(tf.Module):
     def _scored(self, function, dtypes, known, user, *inputs):
         """Returns the results of function(scores of all items, *inputs) of each history, some histories at a time."""
 
-        def score(vectors, *inputs):
-            return function(tf.matmul(vectors, self.items, transpose_b=True), *inputs)
+        def score(vectors, known, *inputs):
+            scores = tf.matmul(vectors, self.items, transpose_b=True)
+            added = self._neighbour_scores(vectors[:, :-2], self._right_aligned(known), self._tables())
+            scores = scores if added is None else tf.tensor_scatter_nd_add(scores, *added)
+            return function(scores, *inputs)
 
-        return _in_blocks(score, dtypes, lambda start: SCORED, self._encoded(known, user), *inputs)
+        return _in_blocks(score, dtypes, lambda start: SCORED, self._encoded(known, user), known, *inputs)
 
 
 def _in_blocks(function, dtypes, size, *inputs):

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from katrec.layers import cross_entropy
 from katrec.layers.cross_entropy import weighted_cross_entropy
+from katrec.layers.neighbour_scores import SparseScores
 from tests import reference
 from tests.gradients import assert_gradient
 
@@ -39,6 +40,28 @@ def test_loss_and_gradients_are_those_of_the_softmax(generator, monkeypatch, blo
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     for gradient, wanted in zip(gradients, expected_gradients):
         np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("block_rows", [4, 512])
+def test_added_scores_are_logits_like_the_others(generator, monkeypatch, block_rows):
+    monkeypatch.setattr(cross_entropy, "BLOCK_ROWS", block_rows)
+    arrays, labels, weights = problem(generator)
+    # Row 3 has the label's place, row 7 one place twice, row 10 none.
+    rows = np.array([0, 3, 3, 7, 7, 9])
+    places = np.stack([rows, [5, labels[3], 2, 8, 8, 0]], axis=1).astype(np.int32)
+    values = generator.normal(size=len(rows)).astype(np.float32)
+    logits = arrays[0] @ arrays[1].T + arrays[2]
+    np.add.at(logits, tuple(places.T), values)
+    probabilities = reference.softmax(logits.astype(np.float64))
+    errors = (probabilities - np.eye(23)[labels]) * weights[:, None]
+    tensors = [tf.constant(array) for array in (*arrays, values)]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        loss = weighted_cross_entropy(*tensors[:3], labels, weights, SparseScores(tf.constant(places), tensors[3]))
+    assert float(loss) == pytest.approx(-np.sum(weights * np.log(probabilities[np.arange(11), labels])), rel=1e-5)
+    wanted = [errors @ arrays[1], errors.T @ arrays[0], errors.sum(axis=0), errors[tuple(places.T)]]
+    for gradient, expected in zip(tape.gradient(loss, tensors), wanted):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_gradient_numerically(generator):

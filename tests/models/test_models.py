@@ -10,6 +10,7 @@ from katrec.data.sequences import padded
 from katrec.experiments.variants import ABLATIONS
 from katrec.models import precision
 from katrec.models.build import build
+from katrec.settings import NEXT_ITEM
 from tests import reference
 from tests.losses import loss_of
 
@@ -74,14 +75,41 @@ def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_set
     assert loss == pytest.approx(np.mean(means), rel=1e-4)
 
 
+def test_next_item_loss_is_the_mean_over_all_positions(tiny_dataset, make_settings, batch, generator):
+    values = {"hidden_dropout": 0, "attention_dropout": 0, "message_dropout": 0}
+    model = build(make_settings(model=NEXT_ITEM, **values), tiny_dataset)
+    for weight in model.trainable_variables:
+        weight.assign(generator.normal(size=weight.shape) / 2)
+    sequences, users = batch
+    losses = []
+    for row in sequences.numpy():
+        items = row[row != tiny_dataset.num_items]
+        for t in range(1, len(items)):
+            # Read as at prediction: what comes later is not there.
+            logits = model((tf.constant([np.pad(items[:t], (7 - t, 0), constant_values=24)]), users[:1])).numpy()[0]
+            losses.append(-np.log(reference.softmax(logits)[items[t]]))
+    assert float(loss_of(model, *batch)) == pytest.approx(np.mean(losses), rel=1e-3)
+
+
+def test_the_summed_table_is_read_and_scored(tiny_dataset, make_settings, generator):
+    model = build(make_settings(model=NEXT_ITEM), tiny_dataset)
+    for weight in model.trainable_variables:
+        weight.assign(generator.normal(size=weight.shape) / 2)
+    expected = model.own_table.numpy() + model.encoder(None).numpy()[:24] @ model.graph_projection.numpy()
+    tables = model.item_tables()
+    np.testing.assert_allclose(tables.outputs, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(tables.inputs[:24], tables.outputs)
+
+
 def variant(dataset, make_settings, ablation=None, **values):
-    settings = make_settings(model="katrec", **values)
+    settings = make_settings(**{"model": ABLATIONS[ablation].model if ablation else "katrec", **values})
     changes = ABLATIONS[ablation].changes(settings) if ablation else {}
     return build(dataclasses.replace(settings, **changes), dataset)
 
 
 VARIANTS = {
     "katrec": {},
+    "katrec_next_item": {"model": NEXT_ITEM},
     **{name: {"ablation": name} for name in ABLATIONS},
     "other open choices": {
         "fusion_activation": "leaky_relu",

@@ -49,7 +49,7 @@ def test_16_bit_training_follows_float32(tiny_dataset, make_settings, monkeypatc
         message_dropout=0,
         train_steps=60,
         warmup_steps=1,
-        learning_rate=3e-3,
+        learning_rate=2e-3,
     )
     sequences = tf.constant(tiny_dataset.items[None, :8].repeat(4, axis=0))
     triplets = np.zeros((1, 4, 4), np.int32) if name == "katrec" else np.zeros((0, 0, 4), np.int32)

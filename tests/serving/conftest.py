@@ -10,6 +10,7 @@ from katrec.serving.served import Served
 VARIANTS = {
     "katrec": {"model": "katrec"},
     "explicit users": {"model": "katrec", "user_modeling": True},
+    "next item": {"model": "katrec_next_item"},
     "bert4rec": {"model": "bert4rec"},
     "sasrec": {"model": "sasrec"},
     "gru4rec": {"model": "gru4rec"},

@@ -58,13 +58,24 @@ pytestmark = pytest.mark.skipif(not gpu_build(), reason="this TensorFlow was bui
         {"model": "bert4rec"},
         {"model": "katrec"},
         {"model": "katrec", "attention": "differentiable"},
+        {"model": "katrec_next_item"},
         {"model": "sasrec"},
         {"model": "sasrec", "sasrec_loss": "cross_entropy"},
         {"model": "gru4rec"},
         {"model": "gru4rec++"},
         {"model": "bprmf"},
     ],
-    ids=["bert4rec", "refreshed", "differentiable", "sasrec", "sasrec softmax", "gru4rec", "gru4rec++", "bprmf"],
+    ids=[
+        "bert4rec",
+        "refreshed",
+        "differentiable",
+        "next item",
+        "sasrec",
+        "sasrec softmax",
+        "gru4rec",
+        "gru4rec++",
+        "bprmf",
+    ],
 )
 def test_training(tiny_dataset, make_settings, monkeypatch, policy, values):
     monkeypatch.setattr(precision, "policy", lambda mixed: tf.keras.mixed_precision.Policy(policy))

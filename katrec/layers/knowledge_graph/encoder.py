@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
 from typing import Any, Optional
 
 import numpy as np
@@ -12,6 +10,7 @@ import tensorflow as tf
 from katrec.layers.initializers import embedding_initializer
 from katrec.layers.knowledge_graph.attention import ego_network_attention, uniform_attention
 from katrec.layers.knowledge_graph.edges import AttentionMatrix, EgoNetworks
+from katrec.layers.packing import packed, unpacked
 from katrec.layers.seeded_dropout import SeededDropout
 from katrec.layers.seeds import fold
 from katrec.layers.transr import TransR
@@ -182,7 +181,7 @@ class KnowledgeGraphEncoder(tf.keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            **{name: _packed(row) for name, row in zip(("heads", "relations", "tails"), self.edges)},
+            **{name: packed(row) for name, row in zip(("heads", "relations", "tails"), self.edges)},
             "num_nodes": self.num_nodes,
             "num_relations": self.num_relations,
             "entity_dim": self.entity_dim,
@@ -196,14 +195,5 @@ class KnowledgeGraphEncoder(tf.keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> KnowledgeGraphEncoder:
-        edges = {name: _unpacked(config[name]) for name in ("heads", "relations", "tails")}
+        edges = {name: unpacked(config[name]) for name in ("heads", "relations", "tails")}
         return cls(**{**config, **edges})
-
-
-def _packed(numbers):
-    """Returns int32[n] as compressed text: a configuration is JSON, and a graph may have millions of edges."""
-    return base64.b64encode(zlib.compress(numbers.astype("<i4").tobytes())).decode("ascii")
-
-
-def _unpacked(text):
-    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<i4")
