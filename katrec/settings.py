@@ -125,7 +125,10 @@ class Settings:
         "relation and recency.",
         by_model=_of_next_item(True),
     )
-    neighbour_gaps: int = _setting(10, "G: how many of the last items' neighbours get one.", low=1)
+    neighbour_gaps: int = _setting(5, "G: how many of the last items' neighbours get one.", low=1)
+    neighbour_transitions: bool = _setting(
+        True, "Items that follow each other in the training histories are neighbours too."
+    )
     user_modeling: bool = _setting(False, "Explicit user modelling: the hidden state is [e_u* ‖ v].")
 
     # Pre-training of the graph's embeddings.

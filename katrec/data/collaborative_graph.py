@@ -53,22 +53,6 @@ def build(dataset: Dataset) -> CollaborativeGraph:
     )
 
 
-def item_edges(graph: CollaborativeGraph, num_items: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the edges between two different items as rows of compressed sparse rows.
-
-    Args:
-      graph: 𝒢.
-      num_items: |I|.
-
-    Returns:
-      starts int32[|I| + 1], where each head's edges begin; relations int32[E], numbered anew from 0; tails int32[E].
-    """
-    inside = (graph.heads < num_items) & (graph.tails < num_items) & (graph.heads != graph.tails)
-    _, relations = np.unique(graph.relations[inside], return_inverse=True)
-    starts = np.searchsorted(graph.heads[inside], np.arange(num_items + 1))
-    return starts.astype(np.int32), relations.astype(np.int32), graph.tails[inside]
-
-
 def edge_keys(
     heads: np.ndarray, relations: np.ndarray, tails: np.ndarray, num_nodes: int, num_relations: int
 ) -> np.ndarray:

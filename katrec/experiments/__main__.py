@@ -2,9 +2,11 @@
 
   ./run_experiments.sh [DATASET …] [--models=katrec,bert4rec] [--ablations=all] [--seeds=1,2,3] [--jobs=2] [--dry_run]
 
-No data set: ml-100k. Each run has the flags of DATASETS_DIR/DATASET/flags.txt and, where there is one, MODEL.txt there.
-A finished run is not repeated, an interrupted one goes on, one that fails does not stop the others. RESULTS_DIR/DATASET
-gets table1.md to table3.md, the figures, results.json and report.html, which has everything on one page.
+No data set: ml-100k. Of the paper's, amazon-book is fetched whole, after its size was shown; of lastfm and yelp2018 it
+is said which file to bring. Each run has the flags of DATASETS_DIR/DATASET/flags.txt and, where there is one, MODEL.txt
+there. A finished run is not repeated, an interrupted one goes on, one that fails does not stop the others.
+RESULTS_DIR/DATASET gets table1.md to table3.md, the figures, results.json and report.html, which has everything on one
+page.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ flags.DEFINE_string("runs_dir", "runs", "Folder of the run directories, DATASET/
 flags.DEFINE_string(
     "results_dir", None, "Folder of the tables and figures; default: RUNS_DIR/results.", flag_values=FLAGS
 )
+flags.DEFINE_boolean("yes", False, "Fetch a data set's raw files without asking, however large.", flag_values=FLAGS)
 flags.DEFINE_boolean("dry_run", False, "Print what would be run, and stop.", flag_values=FLAGS)
 
 DEFAULT_DATASETS = ("ml-100k",)
@@ -76,21 +79,18 @@ def main(datasets: list[str]) -> None:
     )
     plan.check(datasets)
     planned = {dataset: plan.runs(dataset) for dataset in datasets}
-    preparations = {dataset: preparation(FLAGS.datasets_dir, dataset) for dataset in datasets}
+    preparations = {dataset: preparation(FLAGS.datasets_dir, dataset, ask=not FLAGS.yes) for dataset in datasets}
     if FLAGS.dry_run:
         commands = [
-            *filter(None, preparations.values()),
+            *(command for commands in preparations.values() for command in commands),
             *(run.command for runs in planned.values() for run in runs.values()),
         ]
         print("\n".join(map(printable, commands)))
         print(f"would then write {', '.join(os.path.join(results_dir, dataset) for dataset in datasets)}")
         return
     failed = []
-    for dataset, command in preparations.items():
-        if command is None:
-            continue
-        print(printable(command), flush=True)
-        if Children().run(command):
+    for dataset, commands in preparations.items():
+        if not all(map(_succeeds, commands)):
             failed.append(f"preparing {dataset}")
             del planned[dataset]
     errors = run_all([run for runs in planned.values() for run in runs.values()], FLAGS.jobs)
@@ -110,6 +110,11 @@ def main(datasets: list[str]) -> None:
             f"failed: {', '.join(failed)}; the messages are above; the same command tries again and goes "
             "on where the others stopped"
         )
+
+
+def _succeeds(command):
+    print(printable(command), flush=True)
+    return Children().run(command) == 0
 
 
 def command() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from katrec.common import files
 from katrec.common.command_line import FlagError, UserError
@@ -92,19 +92,28 @@ def named_ablations(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(variant for name in names for variant in GROUPS.get(name, (name,))))
 
 
-def preparation(datasets_dir: str, dataset: str) -> Optional[list[str]]:
-    """Returns the command that prepares a data set; None where it is prepared.
+def preparation(datasets_dir: str, dataset: str, ask: bool = True) -> list[list[str]]:
+    """Returns the commands that fetch and prepare a data set; none where it is prepared.
+
+    Args:
+      datasets_dir: folder of the prepared data sets.
+      dataset: its name.
+      ask: whether a large fetch is to ask before it begins.
 
     Raises:
       UserError: its files must be brought by hand.
     """
     manifest = os.path.join(datasets_dir, dataset, files.MANIFEST)
     if os.path.exists(manifest) and files.read_object(manifest).get("format") == files.DATA_FORMAT:
-        return None
-    if dataset not in FETCHED_DATASETS:
-        source = "" if dataset in TABLE_1 else " --source=atomic"
-        raise UserError(
-            f"{datasets_dir}/{dataset}: not prepared, or by another version; run: python -m preprocess "
-            f"--dataset={dataset}{source} --raw_dir=DIR, with the filters that its flags.txt names"
-        )
-    return [sys.executable, "-m", "preprocess", f"--dataset={dataset}", f"--datasets_dir={datasets_dir}"]
+        return []
+    prepare = [sys.executable, "-m", "preprocess", f"--dataset={dataset}", f"--datasets_dir={datasets_dir}"]
+    if dataset in FETCHED_DATASETS:
+        return [prepare]
+    if dataset in TABLE_1:
+        raw_dir = os.path.join(datasets_dir, dataset, "raw")
+        fetch = [sys.executable, "-m", "preprocess.download", f"--dataset={dataset}", f"--raw_dir={raw_dir}"]
+        return [[*fetch, "--ask"] if ask else fetch, [*prepare, f"--kgat_dir={raw_dir}"]]
+    raise UserError(
+        f"{datasets_dir}/{dataset}: not prepared, or by another version; run: python -m preprocess "
+        f"--dataset={dataset} --source=atomic --raw_dir=DIR, with the filters that its flags.txt names"
+    )

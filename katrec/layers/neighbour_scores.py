@@ -1,7 +1,8 @@
-"""What the graph's item–item triplets add to the scores of a history's neighbours. Beyond the paper."""
+"""What edges between items add to the scores of a history's neighbours. Beyond the paper."""
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -20,11 +21,13 @@ class ItemEdges(NamedTuple):
       starts: int32[|I| + 1], where the edges of each item j begin.
       relations: int32[E], r, from 0.
       tails: int32[E], i.
+      counts: float32[E], c, how often.
     """
 
     starts: tf.Tensor
     relations: tf.Tensor
     tails: tf.Tensor
+    counts: tf.Tensor
 
 
 class SparseScores(NamedTuple):
@@ -41,24 +44,26 @@ class SparseScores(NamedTuple):
 
 @tf.keras.saving.register_keras_serializable(package="katrec")
 class NeighbourScores(tf.keras.layers.Layer):
-    """Scores of the items that the graph joins to the last items of a history.
+    """Scores of the items that an edge joins to one of the last items of a history.
 
     A product of two vectors of a hundred numbers cannot remember which few of ten thousand items stand beside one. With
-    j_g the item g places before the newest, and v the vector that scores the next item,
+    j_g the item g places before the newest, v the vector that scores the next item, and c how often an edge was seen,
 
-        s_i = Σ_{g < G} Σ_{r: (j_g, r, i) ∈ 𝒢} (w_{r,g} + vᵀu_r)
+        s_i = Σ_{g < G} Σ_r (w_{r,g} + vᵀu_r) log₂(1 + c(j_g, r, i))
 
     w says what a relation is worth by recency, u which histories ask for it (a complement, a substitute). All are 0 at
     first.
 
     Args:
-      starts, relations, tails: the item–item edges as in `ItemEdges`.
+      starts, relations, tails, counts: the edges as in `ItemEdges`.
       num_gaps: G.
+      transitions: whether the last two relations are "followed by" in the training histories, and its inverse.
 
     Input:
       v, float[n, q], of the chosen positions in their order; the items that are read, int32[B, w], |I| or more at
       padding; `chosen`, bool[B, w], n positions; `edges`, the same `ItemEdges` in another place, as a saved model
-      needs.
+      needs; `windows`, int32[B, ≥ w], in training: what the items that are read are the beginning of. A transition at
+      that very place of the window is not counted, or the model would learn to look its targets up.
 
     Output:
       `SparseScores` of n rows.
@@ -68,15 +73,28 @@ class NeighbourScores(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, starts: np.ndarray, relations: np.ndarray, tails: np.ndarray, num_gaps: int = 10, **kwargs: Any
+        self,
+        starts: np.ndarray,
+        relations: np.ndarray,
+        tails: np.ndarray,
+        counts: np.ndarray,
+        num_gaps: int = 5,
+        transitions: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not len(relations) == len(tails) == starts[-1] or tails.max(initial=0) >= len(starts) - 1:
+        if not len(relations) == len(tails) == len(counts) == starts[-1] or tails.max(initial=0) >= len(starts) - 1:
             raise ValueError("the arrays are no edges between items")
         self.num_items = len(starts) - 1
         self.num_relations = int(relations.max(initial=-1)) + 1
         self.num_gaps = num_gaps
-        self.edges = ItemEdges(*(tf.constant(one, tf.int32) for one in (starts, relations, tails)))
+        self.transitions = transitions
+        self.edges = ItemEdges(
+            tf.constant(starts, tf.int32),
+            tf.constant(relations, tf.int32),
+            tf.constant(tails, tf.int32),
+            tf.constant(counts, tf.float32),
+        )
 
     def build(self, input_shape: Any) -> None:
         # float32 in a layer of any compute type.
@@ -86,26 +104,42 @@ class NeighbourScores(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(
-        self, vectors: tf.Tensor, sequences: tf.Tensor, chosen: tf.Tensor, edges: Optional[ItemEdges] = None
+        self,
+        vectors: tf.Tensor,
+        sequences: tf.Tensor,
+        chosen: tf.Tensor,
+        edges: Optional[ItemEdges] = None,
+        windows: Optional[tf.Tensor] = None,
     ) -> SparseScores:
         edges = edges or self.edges
-        rows, items, gaps = self._pairs(sequences, chosen)
+        rows, gaps, places = self._pairs(sequences, chosen)
+        items = _at(sequences, places)
         starts = tf.gather(edges.starts, items)
-        counts = tf.gather(edges.starts, items + 1) - starts
-        ends = tf.cumsum(counts)
-        numbers = tf.range(tf.reduce_sum(counts))
+        degrees = tf.gather(edges.starts, items + 1) - starts
+        ends = tf.cumsum(degrees)
+        numbers = tf.range(tf.reduce_sum(degrees))
         # Which pair each edge is of.
         pair = tf.searchsorted(ends, numbers, side="right")
-        edge = tf.gather(starts, pair) + numbers - tf.gather(ends - counts, pair)
-        row, relation = tf.gather(rows, pair), tf.gather(edges.relations, edge)
+        edge = tf.gather(starts, pair) + numbers - tf.gather(ends - degrees, pair)
+        row = tf.gather(rows, pair)
+        relation, tail, count = (tf.gather(one, edge) for one in edges[1:])
+        if windows is not None and self.transitions:
+            count -= tf.where(self._own(relation, tail, windows, places, pair), 1.0, 0.0)
         gates = tf.cast(vectors, tf.float32) @ self.gates
         values = WEIGHT_UNIT * tf.gather(
             tf.reshape(self.gap_weights, [-1]), relation * self.num_gaps + tf.gather(gaps, pair)
         ) + tf.gather(tf.reshape(gates, [-1]), row * self.num_relations + relation)
-        return SparseScores(tf.stack([row, tf.gather(edges.tails, edge)], axis=1), values)
+        return SparseScores(tf.stack([row, tail], axis=1), values * tf.math.log1p(count) / math.log(2))
+
+    def _own(self, relation, tail, windows, places, pair):
+        """Returns which edges are the transition from, or to, the pair's own place of its window."""
+        around = tf.pad(windows, [[0, 0], [1, 1]], constant_values=-1)
+        before, after = (tf.gather(_at(around, places + tf.constant([0, step])), pair) for step in (0, 2))
+        followed = self.num_relations - 2
+        return ((relation == followed) & (tail == after)) | ((relation == followed + 1) & (tail == before))
 
     def _pairs(self, sequences, chosen):
-        """Returns the rows of the chosen positions, the items that each of them looks back on, and how far back."""
+        """Returns who looks back on what: rows of the chosen positions, how far, and places (sequence, position)."""
         places = tf.range(tf.shape(sequences)[1])
         gap = places[:, None] - places
         near = tf.logical_and(gap >= 0, gap < self.num_gaps)
@@ -114,13 +148,17 @@ class NeighbourScores(tf.keras.layers.Layer):
         width = tf.shape(sequences)[1]
         rows = tf.cumsum(tf.cast(tf.reshape(chosen, [-1]), tf.int32)) - 1
         rows = tf.gather(rows, sequence * width + position)
-        items = tf.gather(tf.reshape(sequences, [-1]), sequence * width + earlier)
-        return rows, items, position - earlier
+        return rows, position - earlier, tf.stack([sequence, earlier], axis=1)
 
     def get_config(self) -> dict[str, Any]:
         edges = {name: packed(one.numpy()) for name, one in self.edges._asdict().items()}
-        return {**super().get_config(), **edges, "num_gaps": self.num_gaps}
+        return {**super().get_config(), **edges, "num_gaps": self.num_gaps, "transitions": self.transitions}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> NeighbourScores:
         return cls(**{**config, **{name: unpacked(config[name]) for name in ItemEdges._fields}})
+
+
+def _at(table, places):
+    """Returns table[row, column] of each of the places int32[n, 2]."""
+    return tf.gather(tf.reshape(table, [-1]), places[:, 0] * tf.shape(table)[1] + places[:, 1])

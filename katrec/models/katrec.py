@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import tensorflow as tf
 
-from katrec.data import collaborative_graph
+from katrec.data import collaborative_graph, item_edges
 from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.data.dataset import Dataset
 from katrec.layers import ItemCooccurrence, KnowledgeGraphEncoder, NeighbourScores, embedding_initializer
@@ -23,7 +23,7 @@ class KATRec(TransformerModel):
     Args:
       settings: as in `TransformerModel`, and entity_dim, relation_dim, propagation_dims, message_dropout, l2_normalize,
         attention, transformer_inputs, item_table, fusion, fusion_activation, neighbour_scores, neighbour_gaps,
-        user_modeling, kg_l2.
+        neighbour_transitions, user_modeling, kg_l2.
       dataset: its collaborative graph is built; sizes are read.
       policy: as in `TransformerModel`.
 
@@ -61,9 +61,11 @@ class KATRec(TransformerModel):
                 name="W", shape=(settings.node_dim, settings.node_dim), initializer=embedding_initializer()
             )
         if settings.neighbour_scores:
-            starts, relations, tails = collaborative_graph.item_edges(self.graph, dataset.num_items)
-            if len(tails):
-                self.neighbours = NeighbourScores(starts, relations, tails, settings.neighbour_gaps, name="neighbours")
+            edges = item_edges.build(self.graph, dataset, settings.neighbour_transitions)
+            if len(edges.tails):
+                self.neighbours = NeighbourScores(
+                    *edges, settings.neighbour_gaps, settings.neighbour_transitions, name="neighbours"
+                )
         self.fusion = ItemCooccurrence(settings.fusion_activation, dtype=policy) if settings.fusion else None
 
     @property

@@ -143,10 +143,8 @@ class TransformerModel(RankingModel):
         Masks and the dropout in the graph are those of the whole batch, the same on all devices. See `RankingModel`.
         """
         examples = self.objective.examples(batch.sequences, context.shared_seed(0))
-        inputs, labels, predicted, weights, users = (
-            one[context.rows]
-            for one in (examples.inputs, examples.labels, examples.predicted, examples.weights, batch.users)
-        )
+        inputs, labels, predicted, weights = (one[context.rows] for one in examples[:-1])
+        windows, users = batch.sequences[context.rows], batch.users[context.rows]
         tables = self.item_tables(context.shared_seed(1), context.graph)
         hidden = self.hidden_states(inputs, tables, context.own_seed(2))
         rows = tf.where(predicted)[:, 0]
@@ -157,6 +155,6 @@ class TransformerModel(RankingModel):
             self.head.bias,
             tf.boolean_mask(labels, predicted),
             tf.gather(weights, rows),
-            self.neighbours(vectors, inputs, predicted) if self.neighbours else None,
+            self.neighbours(vectors, inputs, predicted, windows=windows) if self.neighbours else None,
         )
         return loss / examples.total

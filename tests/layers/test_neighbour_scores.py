@@ -2,36 +2,46 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from katrec.data.collaborative_graph import CollaborativeGraph, item_edges
+from katrec.data import item_edges
+from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.layers import NeighbourScores
 from katrec.layers.neighbour_scores import WEIGHT_UNIT, SparseScores
 from tests.gradients import assert_gradient
 
 ITEMS = 5
-# Item, relation, item; two relations join 0 and 1, none ends at 3, none begins at 4.
-EDGES = [(0, 0, 1), (0, 1, 1), (0, 1, 2), (1, 0, 0), (2, 0, 4), (3, 1, 0)]
+# Item, relation, item, count; two relations join 0 and 1, none ends at 3, none begins at 4. As transitions, relation 1
+# is "followed by" and relation 2 its inverse.
+EDGES = [(0, 0, 1, 1), (0, 1, 1, 3), (0, 1, 2, 1), (1, 0, 0, 1), (2, 0, 4, 1), (2, 2, 0, 1), (3, 1, 0, 2)]
 # 5 and 6 are padding and mask.
 SEQUENCES = np.array([[5, 5, 0, 2], [3, 0, 1, 0], [5, 5, 5, 4], [0, 6, 1, 2]], np.int32)
 CHOSEN = np.array([[0, 0, 1, 1], [0, 1, 0, 1], [0, 0, 0, 1], [0, 1, 0, 1]], bool)
 
 
-def layer_of(generator, gaps=2, q=3):
-    starts = np.searchsorted([edge[0] for edge in EDGES], np.arange(ITEMS + 1))
-    layer = NeighbourScores(starts, *(np.array(column) for column in list(zip(*EDGES))[1:]), num_gaps=gaps)
+def layer_of(generator, gaps=2, q=3, transitions=False):
+    heads, *columns = map(np.array, zip(*EDGES))
+    starts = np.searchsorted(heads, np.arange(ITEMS + 1))
+    layer = NeighbourScores(starts, *columns, num_gaps=gaps, transitions=transitions)
     layer.build([None, q])
     layer.set_weights([generator.normal(size=weight.shape) for weight in layer.get_weights()])
     return layer
 
 
-def by_loops(layer, vectors, sequences, chosen):
+def by_loops(layer, vectors, sequences, chosen, windows=None):
     weights, gates = layer.get_weights()
     scores, n = np.zeros((len(vectors), ITEMS)), 0
-    for items, predicted in zip(sequences, chosen):
+    for row, (items, predicted) in enumerate(zip(sequences, chosen)):
         for t in np.flatnonzero(predicted):
-            for gap in range(layer.num_gaps):
-                for head, relation, tail in EDGES:
-                    if t - gap >= 0 and items[t - gap] == head:
-                        scores[n, tail] += WEIGHT_UNIT * weights[relation, gap] + vectors[n] @ gates[:, relation]
+            for gap in range(min(layer.num_gaps, t + 1)):
+                for head, relation, tail, count in EDGES:
+                    if items[t - gap] != head:
+                        continue
+                    own = False
+                    if windows is not None:
+                        after = windows[row][t - gap + 1 : t - gap + 2]
+                        before = windows[row][t - gap - 1 : t - gap] if t > gap else []
+                        own = (relation == 1 and tail in after) or (relation == 2 and tail in before)
+                    worth = WEIGHT_UNIT * weights[relation, gap] + vectors[n] @ gates[:, relation]
+                    scores[n, tail] += worth * np.log2(1 + count - own)
             n += 1
     return scores
 
@@ -51,6 +61,16 @@ def test_scores_are_those_of_loops(generator, gaps):
     assert np.count_nonzero(expected)
     # Nothing is known of what was not read.
     assert dense(layer(vectors[:1], np.array([[5, 6]]), np.array([[False, True]])), 1).any() == 0
+
+
+def test_a_windows_own_transitions_are_not_counted(generator):
+    layer = layer_of(generator, 3, transitions=True)
+    vectors = generator.normal(size=(CHOSEN.sum(), 3)).astype(np.float32)
+    windows = np.concatenate([SEQUENCES, [[1], [1], [0], [4]]], axis=1).astype(np.int32)
+    given = dense(layer(vectors, SEQUENCES, CHOSEN, windows=windows), len(vectors))
+    np.testing.assert_allclose(given, by_loops(layer, vectors, SEQUENCES, CHOSEN, windows), rtol=1e-4, atol=1e-5)
+    # The edge from 0 to 2 has been seen there alone.
+    assert (given[0] != dense(layer(vectors, SEQUENCES, CHOSEN), len(vectors))[0]).any()
 
 
 def test_gradient_numerically(generator):
@@ -77,13 +97,25 @@ def test_other_edges_may_be_given(generator):
 def test_arrays_that_are_no_edges_are_refused():
     for starts, tails in (([0, 1], [0, 0]), ([0, 2], [0, 1])):
         with pytest.raises(ValueError, match="no edges between items"):
-            NeighbourScores(np.array(starts), np.zeros(2, int), np.array(tails))
+            NeighbourScores(np.array(starts), np.zeros(2, int), np.array(tails), np.ones(2))
 
 
-def test_item_edges_are_those_between_two_items():
+def found(edges):
+    places = [(head, at) for head in range(3) for at in range(edges.starts[head], edges.starts[head + 1])]
+    return {(head, int(edges.relations[at]), int(edges.tails[at]), float(edges.counts[at])) for head, at in places}
+
+
+def test_item_edges_by_hand(tiny_dataset):
+    dataset = tiny_dataset._replace(
+        num_items=3,
+        offsets=np.array([0, 4, 6, 6, 7]),
+        items=np.array([0, 1, 1, 2, 0, 1, 2], np.int32),
+        valid=np.zeros(4),
+    )
     heads, relations, tails = np.array([(0, 2, 1), (0, 4, 7), (1, 3, 0), (2, 4, 2), (2, 5, 0), (7, 5, 0)], np.int32).T
-    starts, relation, tail = item_edges(CollaborativeGraph(heads, relations, tails, 8, 6), 3)
-    found = {
-        (int(head), int(relation[i]), int(tail[i])) for head in range(3) for i in range(starts[head], starts[head + 1])
-    }
-    assert found == {(0, 0, 1), (1, 1, 0), (2, 2, 0)}
+    graph = CollaborativeGraph(heads, relations, tails, 8, 6)
+    triplets = {(0, 0, 1, 1), (1, 1, 0, 1), (2, 2, 0, 1)}
+    assert found(item_edges.build(graph, dataset, transitions=False)) == triplets
+    # 0 is followed by 1 twice, 1 by 2 once; nothing leads from one user's history to the next.
+    transitions = {(0, 3, 1, 2), (1, 4, 0, 2), (1, 3, 2, 1), (2, 4, 1, 1)}
+    assert found(item_edges.build(graph, dataset, transitions=True)) == triplets | transitions

@@ -31,7 +31,9 @@ CASES = {
     "LayerNorm": (layers.LayerNorm(), lambda layer: layer(X)),
     "ItemCooccurrence": (layers.ItemCooccurrence("leaky_relu"), lambda layer: layer((X[0], X[1]))),
     "NeighbourScores": (
-        layers.NeighbourScores(np.array([0, 2, 3, 3]), np.array([0, 1, 1]), np.array([1, 2, 0]), 3),
+        layers.NeighbourScores(
+            np.array([0, 2, 3, 3]), np.array([0, 1, 1]), np.array([1, 2, 0]), np.array([1, 4, 2]), 3, True
+        ),
         lambda layer: tf.concat(
             [
                 tf.cast(one, tf.float32)[:, None] if one.shape.rank == 1 else tf.cast(one, tf.float32)

@@ -1,0 +1,62 @@
+"""Edges between items: the graph's triplets, and who followed whom in the training histories. Beyond the paper."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from katrec.data.collaborative_graph import CollaborativeGraph
+from katrec.data.dataset import Dataset
+
+
+class ItemEdges(NamedTuple):
+    """Edges (j, r, i) between different items, sorted by j.
+
+    Attributes:
+      starts: int32[|I| + 1], where the edges of each item j begin.
+      relations: int32[E], r: those of the graph that join items, numbered anew from 0; then, with transitions,
+        "followed by" and its inverse.
+      tails: int32[E], i.
+      counts: float32[E], how often: 1 of a triplet, the number of times of a transition.
+    """
+
+    starts: np.ndarray
+    relations: np.ndarray
+    tails: np.ndarray
+    counts: np.ndarray
+
+
+def build(graph: CollaborativeGraph, dataset: Dataset, transitions: bool) -> ItemEdges:
+    """Returns the edges between items.
+
+    Args:
+      graph: the data set's.
+      dataset: its training histories are read.
+      transitions: whether an item's successors and predecessors in them are edges too.
+    """
+    inside = (graph.heads < dataset.num_items) & (graph.tails < dataset.num_items) & (graph.heads != graph.tails)
+    present, relations = np.unique(graph.relations[inside], return_inverse=True)
+    parts = [(graph.heads[inside], relations, graph.tails[inside], np.ones(inside.sum()))]
+    if transitions:
+        before, after, counts = _transitions(dataset)
+        followed = np.full(len(before), len(present))
+        parts += [(before, followed, after, counts), (after, followed + 1, before, counts)]
+    heads, relations, tails, counts = map(np.concatenate, zip(*parts))
+    order = np.lexsort((tails, relations, heads))
+    starts = np.searchsorted(heads[order], np.arange(dataset.num_items + 1))
+    return ItemEdges(
+        starts.astype(np.int32),
+        relations[order].astype(np.int32),
+        tails[order].astype(np.int32),
+        counts[order].astype(np.float32),
+    )
+
+
+def _transitions(dataset):
+    """Returns the pairs of different items that stand one after the other in a history, and how often each does."""
+    users = np.repeat(np.arange(dataset.num_users), np.diff(dataset.offsets))
+    items = dataset.items.astype(np.int64)
+    inside = (users[1:] == users[:-1]) & (items[1:] != items[:-1])
+    keys, counts = np.unique(items[:-1][inside] * dataset.num_items + items[1:][inside], return_counts=True)
+    return keys // dataset.num_items, keys % dataset.num_items, counts
