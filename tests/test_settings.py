@@ -102,15 +102,24 @@ def test_older_settings_get_defaults_and_unknown_ones_are_named():
 
 
 def test_variants_change_what_they_say():
-    settings = Settings(propagation_dims=(8, 4, 2))
-    changed = {name: variant.changes(settings) for name, variant in ABLATIONS.items()}
-    assert changed["level1"] == {"propagation_dims": (8,)}
-    assert changed["concat"] == {"fusion": False}
-    assert all(
-        dataclasses.replace(settings, **values) != settings
-        for name, values in changed.items()
-        if name != "no_user_modeling"
-    )
+    expected = {"level1": {"propagation_dims": (8,)}, "concat": {"fusion": False}}
+    for name, variant in ABLATIONS.items():
+        settings = Settings(model=variant.model, propagation_dims=(8, 4, 2))
+        changes = variant.changes(settings)
+        assert dataclasses.replace(settings, **changes) != settings or name == "no_user_modeling"
+        if name in expected:
+            assert changes == expected[name]
+
+
+def test_a_models_own_defaults_hold_until_a_flag_says_otherwise():
+    extension = Settings(model="katrec_next_item")
+    assert (extension.objective, extension.layer_norm, extension.item_table) == ("next_item", "pre", "sum")
+    assert (Settings().objective, Settings().layer_norm, Settings().item_table) == ("cloze", "post", "tied")
+    assert parsed("--model=katrec_next_item", "--layer_norm=post") == dataclasses.replace(extension, layer_norm="post")
+    # config.json keeps what was chosen.
+    assert from_dict(dataclasses.asdict(extension), "x") == extension
+    with pytest.raises(FlagError, match="--user_modeling=True: needs the head"):
+        parsed("--model=katrec_next_item", "--user_modeling")
 
 
 def test_all_commands_can_be_imported_in_one_process_without_tensorflow():

@@ -37,6 +37,11 @@ def _first_layer(settings: Settings) -> dict[str, Any]:
     return {"propagation_dims": settings.propagation_dims[:1]}
 
 
+def _without_graph(settings: Settings) -> dict[str, Any]:
+    """What is left is BERT4Rec's encoder with the same objective and the same block."""
+    return {"model": "bert4rec", "hidden_dim": settings.node_dim}
+
+
 # `--ablation=NAME` is short for the variant's settings.
 ABLATIONS = {
     "no_attention": Variant("NoAttention", PAPER, _with(attention="uniform")),
@@ -55,8 +60,15 @@ ABLATIONS = {
     "no_head_norm": Variant("no head norm", OPEN, _with(head_layer_norm=False)),
     "relation_dim_64": Variant("k = 64", OPEN, _with(relation_dim=64)),
     "no_last_item": Variant("no last-item samples", OPEN, _with(last_item_share=0.0)),
-    "masked_items": Variant("Cloze", EXTENSION, _with(objective="cloze")),
-    "own_embeddings": Variant("no pre-training", EXTENSION, _with(pretrained_embeddings=False)),
+    "next_item_cloze": Variant("Cloze", EXTENSION, _with(objective="cloze")),
+    "next_item_no_graph": Variant("no graph", EXTENSION, _without_graph),
+    "next_item_no_neighbours": Variant("no neighbour scores", EXTENSION, _with(neighbour_scores=False)),
+    "next_item_no_transitions": Variant("no transitions", EXTENSION, _with(neighbour_transitions=False)),
+    "next_item_no_pretrain": Variant("no pre-training", EXTENSION, _with(pretrained_embeddings=False)),
+    "next_item_tied": Variant("E* alone as table", EXTENSION, _with(item_table="tied")),
+    "next_item_post_norm": Variant("post-norm", EXTENSION, _with(layer_norm="post")),
+    "next_item_head": Variant("GELU head", EXTENSION, _with(head=True)),
+    "next_item_unscaled": Variant("inputs not scaled", EXTENSION, _with(scaled_inputs=False)),
 }
 
 
