@@ -2,8 +2,7 @@
 
   python -m preprocess.download --dataset=amazon-book [--raw_dir=datasets/amazon-book/raw] [--graph=kgat]
 
-Pages, licences and sizes are shown first; with --ask it asks before it fetches. A fetch that broke off goes on;
-checksums are compared.
+Pages, licences and sizes are shown first. A fetch that broke off goes on; checksums are compared.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ flags.DEFINE_enum(
     "or Freebase's dump (22 GB), for which KB4Rec's links are needed too.",
     flag_values=FLAGS,
 )
-flags.DEFINE_boolean("ask", False, "Ask before what is not there yet is fetched.", flag_values=FLAGS)
+flags.DEFINE_boolean("list", False, "Show what is not there yet, and stop.", flag_values=FLAGS)
 
 
 def main() -> None:
@@ -38,12 +37,14 @@ def main() -> None:
     if FLAGS.graph == "freebase" and entry.links is None:
         raise FlagError(f"--graph=freebase: {FLAGS.dataset}'s graph is not Freebase, only --graph=kgat is possible")
     remotes = [*entry.interactions, *(entry.kgat if FLAGS.graph == "kgat" else [catalog.FREEBASE])]
-    for what, page, licence in catalog.terms(FLAGS.dataset, FLAGS.graph == "kgat"):
-        print(f"{what}: {page}\n  {licence}")
-    for remote in remotes:
+    wanted = [remote for remote in remotes if not os.path.exists(os.path.join(folder, remote.name))]
+    if wanted or not FLAGS.list:
+        for what, page, licence in catalog.terms(FLAGS.dataset, FLAGS.graph == "kgat"):
+            print(f"{what}: {page}\n  {licence}")
+    for remote in wanted if FLAGS.list else remotes:
         print(f"  {remote.name} ({remote.size}) from {remote.url}")
-    if FLAGS.ask and not all(os.path.exists(os.path.join(folder, remote.name)) for remote in remotes):
-        _ask(folder)
+    if FLAGS.list:
+        return
     for remote in remotes:
         fetch(remote, folder)
     missing = _by_hand(entry, folder)
@@ -51,22 +52,6 @@ def main() -> None:
         raise UserError("; ".join(missing))
     extra = f" --kgat_dir={folder}" if FLAGS.graph == "kgat" else ""
     print(f"all there; now: python -m preprocess --dataset={FLAGS.dataset} --raw_dir={folder}{extra}")
-
-
-def _ask(folder):
-    """Returns where the user agrees to the fetch.
-
-    Raises:
-      UserError: they do not, or cannot be asked.
-    """
-    try:
-        answer = input(f"fetch what is missing of these into {folder}? [y/N] ")
-    except EOFError:
-        raise UserError(
-            "nothing was fetched: there is nobody to ask; run it without --ask, run_experiments.sh with --yes"
-        ) from None
-    if answer.strip().lower() not in ("y", "yes"):
-        raise UserError("nothing was fetched, as you said")
 
 
 def _by_hand(entry, folder):

@@ -169,9 +169,53 @@ def test_search_tables_its_trials(experiment, command, tmp_path):
     ]
     assert dims == [8, 4]
     table = (tmp_path / "results" / "tiny" / "trials.md").read_text()
-    assert f"| BPR-MF | 1 | --learning_rate=0.01 | 6 | {result['seconds']:.0f} | {rows[3]['valid']:.4f} |" in table
+    assert f"| BPR-MF | 1 | --learning_rate=0.01 | 6 | {result['seconds']:.0f} | sampled/NDCG@10 | " in table
+    assert f"| {rows[3]['valid']:.4f} |" in table
     refused = command("katrec.search", *arguments, "--models=bprmf,sasrec")
     assert fails(refused, 1, "every model needs the same number of trials, there are 2 of bprmf, 1 of sasrec")
+
+
+def test_the_extension_beside_a_baseline(experiment, command, tmp_path):
+    datasets = tmp_path / "datasets"
+    shutil.copytree(experiment[0] / "datasets", datasets)
+    (datasets / "tiny" / "flags.txt").write_text("\n".join([*SMALL, "--stopping_metric=full/Hit@5"]))
+    arguments = [f"--datasets_dir={datasets}", f"--runs_dir={tmp_path}/runs", f"--results_dir={tmp_path}/results"]
+    chosen = ["--models=bprmf,katrec_next_item", "--ablations=next_item_no_graph"]
+    done = command("katrec.experiments", "tiny", *arguments, *chosen)
+    assert done.returncode == 0, done.stderr
+    results, run = tmp_path / "results" / "tiny", tmp_path / "runs" / "tiny" / "katrec_next_item-seed1"
+    text = (results / "table2.md").read_text()
+    assert "| metric | BPR-MF | KATRec (next item) | KATRec (next item)'s improvement | p |" in text
+    assert "best validation full/Hit@5." in text
+    assert "## KATRec (next item), changed in one part" in (results / "table3.md").read_text()
+    numbers = json.loads((results / "results.json").read_text())
+    assert list(numbers["figure5"]) == ["KATRec (next item)"]
+    rows = [json.loads(line)["valid"]["full"]["Hit@5"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert json.loads((run / "result.json").read_text())["valid"]["full"]["Hit@5"] == max(rows)
+    done = command("katrec.export", f"--output_dir={run}", f"--saved_model={tmp_path}/model")
+    assert done.returncode == 0, done.stderr
+    arguments = [f"--saved_model={tmp_path}/model", "--history=i0,i4", "--k=2", "--explain"]
+    done = command("katrec.recommend", *arguments, f"--datasets_dir={datasets}")
+    assert done.returncode == 0 and "attention: " in done.stdout, done.stderr
+
+
+def test_a_paper_data_set_is_fetched_only_with_a_yes(command, tmp_path):
+    dry = command(
+        "katrec.experiments", "amazon-book", "--dry_run", f"--datasets_dir={tmp_path}", "--models=bprmf", "--yes"
+    )
+    assert dry.returncode == 0, dry.stderr
+    fetch, prepare, train, _ = dry.stdout.splitlines()
+    raw = tmp_path / "amazon-book" / "raw"
+    assert fetch == f"python -m preprocess.download --dataset=amazon-book --raw_dir={raw}"
+    assert prepare.endswith(f"--kgat_dir={raw}") and "katrec.train" in train
+    arguments = ["amazon-book", f"--datasets_dir={tmp_path}", "--models=bprmf"]
+    for answer, message in (
+        ("", "there is nobody to ask; --yes fetches"),
+        ("no\n", "nothing was fetched, as you said"),
+    ):
+        done = command("katrec.experiments", *arguments, input=answer, timeout=60)
+        assert fails(done, 1, message) and not raw.exists()
+        assert "ratings_Books.csv (0.9 GB) from https://" in done.stdout and done.stdout.endswith("fetch this? [y/N] ")
 
 
 def test_evaluate_gives_the_runs_numbers(experiment, command):

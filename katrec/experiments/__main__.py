@@ -12,6 +12,7 @@ page.
 from __future__ import annotations
 
 import os
+import subprocess
 
 from absl import flags
 
@@ -79,7 +80,7 @@ def main(datasets: list[str]) -> None:
     )
     plan.check(datasets)
     planned = {dataset: plan.runs(dataset) for dataset in datasets}
-    preparations = {dataset: preparation(FLAGS.datasets_dir, dataset, ask=not FLAGS.yes) for dataset in datasets}
+    preparations = {dataset: preparation(FLAGS.datasets_dir, dataset) for dataset in datasets}
     if FLAGS.dry_run:
         commands = [
             *(command for commands in preparations.values() for command in commands),
@@ -90,6 +91,8 @@ def main(datasets: list[str]) -> None:
         return
     failed = []
     for dataset, commands in preparations.items():
+        for fetch in [] if FLAGS.yes else commands[:-1]:
+            _ask(fetch)
         if not all(map(_succeeds, commands)):
             failed.append(f"preparing {dataset}")
             del planned[dataset]
@@ -110,6 +113,23 @@ def main(datasets: list[str]) -> None:
             f"failed: {', '.join(failed)}; the messages are above; the same command tries again and goes "
             "on where the others stopped"
         )
+
+
+def _ask(fetch):
+    """Shows what a command would fetch; returns where the user agrees, or nothing is to be fetched.
+
+    Raises:
+      UserError: they do not, or cannot be asked.
+    """
+    listed = subprocess.run([*fetch, "--list"], stdout=subprocess.PIPE, text=True, check=False).stdout
+    if not listed:
+        return
+    try:
+        answer = input(f"{listed}fetch this? [y/N] ")
+    except EOFError:
+        raise UserError("nothing was fetched: there is nobody to ask; --yes fetches without asking") from None
+    if answer.strip().lower() not in ("y", "yes"):
+        raise UserError("nothing was fetched, as you said")
 
 
 def _succeeds(command):

@@ -92,13 +92,8 @@ def named_ablations(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(variant for name in names for variant in GROUPS.get(name, (name,))))
 
 
-def preparation(datasets_dir: str, dataset: str, ask: bool = True) -> list[list[str]]:
-    """Returns the commands that fetch and prepare a data set; none where it is prepared.
-
-    Args:
-      datasets_dir: folder of the prepared data sets.
-      dataset: its name.
-      ask: whether a large fetch is to ask before it begins.
+def preparation(datasets_dir: str, dataset: str) -> list[list[str]]:
+    """Returns the commands that fetch, where that is a step of its own, and prepare a data set; none where it is there.
 
     Raises:
       UserError: its files must be brought by hand.
@@ -112,7 +107,7 @@ def preparation(datasets_dir: str, dataset: str, ask: bool = True) -> list[list[
     if dataset in TABLE_1:
         raw_dir = os.path.join(datasets_dir, dataset, "raw")
         fetch = [sys.executable, "-m", "preprocess.download", f"--dataset={dataset}", f"--raw_dir={raw_dir}"]
-        return [[*fetch, "--ask"] if ask else fetch, [*prepare, f"--kgat_dir={raw_dir}"]]
+        return [fetch, [*prepare, f"--kgat_dir={raw_dir}"]]
     raise UserError(
         f"{datasets_dir}/{dataset}: not prepared, or by another version; run: python -m preprocess "
         f"--dataset={dataset} --source=atomic --raw_dir=DIR, with the filters that its flags.txt names"

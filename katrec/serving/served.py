@@ -35,7 +35,7 @@ class Served(tf.Module):
         items are their biases and their training interactions; a history's are 1, 0, those of an empty one 0, 1. A
         model's `neighbour_scores` are added in the other signatures alone.
       - metadata() → json: string[].
-      - attention(history) → items: string[B, w], weights: float32[B, heads, w], w ≤ T − 1, for KATRec and BERT4Rec: the
+      - attention(history) → items: string[B, w], weights: float32[B, heads, w], w ≤ T, for KATRec and BERT4Rec: the
         last layer's weights on the items that are read, at the position that is predicted.
       - graph_attention() → weights: float32[E], for KATRec: π′ of the collaborative graph's edges in their order.
 

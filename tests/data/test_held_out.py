@@ -37,5 +37,8 @@ def test_held_out_items_reach_no_batch_no_edge_and_no_count(tiny_dataset, make_s
         assert not np.isin([valid, test], [model.graph.heads, model.graph.tails]).any()
         drawn = TripletSampler(model.graph).sample(np.random.default_rng(0), 2000)
         assert not np.isin([valid, test], drawn[:, :3]).any()
+    if model.item_tables().edges is not None:
+        starts, _, tails, _ = (one.numpy() for one in model.item_tables().edges)
+        assert starts[valid] == starts[-1] and not np.isin([valid, test], tails).any()
     # The validation item is known when the test item is predicted, the test item never.
     assert valid not in marked.histories("valid")[1] and test not in marked.histories("test")[1]
