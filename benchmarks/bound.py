@@ -10,13 +10,13 @@ import tensorflow as tf
 from benchmarks.measure import Seconds, seconds, total, traced_seconds
 
 
-def cloze_step_bound(model, batch_size, length, num_masked, matrices=None):
+def step_bound(model, batch_size, length, num_predicted, matrices=None):
     """Returns a dict of what is needed and its `Seconds`.
 
     Args:
       model: KATRec or BERT4Rec.
       batch_size, length: of the sequences.
-      num_masked: masked positions in the batch.
+      num_predicted: positions of the batch that are predicted.
       matrices: KATRec's `graph_matrices()`.
     """
     q, kind = model.special_tokens.shape[1], tf.dtypes.as_dtype(model.precision)
@@ -24,13 +24,18 @@ def cloze_step_bound(model, batch_size, length, num_masked, matrices=None):
     parts = {}
     if matrices is not None:
         parts.update(graph_bound(model, matrices))
-        parts["fusion"] = product(kind, model.num_items, 2 * q, q)
-    widths = (q, 3 * q), (q, q), (q, 4 * q), (4 * q, q)
+        if model.fusion:
+            parts["fusion"] = product(kind, model.num_items, 2 * q, q)
+        if model.graph_projection is not None:
+            parts["E*W"] = product(tf.float32, model.num_items, q, q)
+    inner = model.transformer.layers[0].inner_factor * q
+    widths = (q, 3 * q), (q, q), (q, inner), (inner, q)
     parts["transformer's dense layers"] = total([product(kind, tokens, *width, layers) for width in widths])
     parts["transformer's attention"] = attention_product(kind, batch_size, heads, length, q // heads, layers)
-    parts["head"] = product(kind, num_masked, q, q)
-    parts["scores"] = product(kind, num_masked, q, model.num_items)
-    parts["softmax over the items"] = traced_seconds(tf.nn.softmax, random((num_masked, model.num_items), kind))
+    if model.head.transform:
+        parts["head"] = product(kind, num_predicted, q, q)
+    parts["scores"] = product(kind, num_predicted, q, model.num_items)
+    parts["softmax over the items"] = traced_seconds(tf.nn.softmax, random((num_predicted, model.num_items), kind))
     trained = [*model.sequence_variables, *model.triplet_variables]
     parts["Adam"] = adam_bound(sum(int(np.prod(variable.shape)) for variable in trained))
     return parts

@@ -3,7 +3,7 @@
   python -m benchmarks.train_step --dataset_like=amazon-book --scale=1 --batch_size=128 --mask_share=0.4 \\
       --last_item_share=0 [--mixed_precision] [--steps=1000]
 
-All sequences have T items. With --steps more are run after the timing, to see whether memory grows.
+All sequences are as long as the model reads. With --steps more are run after the timing, to see whether memory grows.
 """
 
 import time
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from benchmarks.bound import cloze_step_bound
+from benchmarks.bound import step_bound
 from benchmarks.measure import report, resident_mib, seconds, total
 from benchmarks.synthetic import define, like
 from katrec import flags as settings_flags
@@ -35,7 +35,8 @@ def main():
     pipeline = Batches(dataset, model, settings)
     steps = TrainSteps(model, settings, tf.distribute.get_strategy())
     length = settings.max_sequence_length
-    sequences = np.random.default_rng(1).integers(dataset.num_items, size=(settings.batch_size, length), dtype=np.int32)
+    shape = settings.batch_size, model.history_length + 1
+    sequences = np.random.default_rng(1).integers(dataset.num_items, size=shape, dtype=np.int32)
     _, users, negatives, triplets = next(pipeline.from_step(0))
     fixed = sequences, tf.zeros_like(users), negatives, triplets
     batches = iter(tf.data.Dataset.from_tensors(fixed).repeat())
@@ -44,8 +45,9 @@ def main():
         steps(batches, 0, TRACED_STEPS)
 
     step = seconds(train, per_call=TRACED_STEPS)
-    num_masked = max(1, round(settings.mask_share * length)) * settings.batch_size
-    parts = cloze_step_bound(model, settings.batch_size, length, num_masked, model.graph_matrices())
+    predicted = length if model.objective.causal else max(1, round(settings.mask_share * length))
+    num_predicted = predicted * settings.batch_size
+    parts = step_bound(model, settings.batch_size, length, num_predicted, model.graph_matrices())
     bound = total(parts.values())
     made = pipeline.from_step(0)
     waiting = seconds(lambda: [next(made) for _ in range(50)], per_call=50)
@@ -58,7 +60,7 @@ def main():
     edges = f", {len(graph.heads):,} edges" if graph else ""
     report(
         f"Train step, {settings.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {dataset.num_items:,} items"
-        f"{edges}, {num_masked:,} masked positions",
+        f"{edges}, {num_predicted:,} predicted positions",
         rows,
     )
 

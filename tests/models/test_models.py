@@ -93,6 +93,13 @@ def test_next_item_loss_is_the_mean_over_all_positions(tiny_dataset, make_settin
     assert float(loss_of(model, *batch)) == pytest.approx(np.mean(losses), rel=1e-3)
 
 
+def test_devices_shares_of_the_next_item_loss_add_up(tiny_dataset, make_settings, batch):
+    values = {"hidden_dropout": 0, "attention_dropout": 0, "message_dropout": 0}
+    model = build(make_settings(model=NEXT_ITEM, **values), tiny_dataset)
+    shares = [float(loss_of(model, *batch, device=device, num_devices=3)) for device in range(3)]
+    assert sum(shares) == pytest.approx(float(loss_of(model, *batch)), rel=1e-5)
+
+
 def test_the_summed_table_is_read_and_scored(tiny_dataset, make_settings, generator):
     model = build(make_settings(model=NEXT_ITEM), tiny_dataset)
     for weight in model.trainable_variables:
