@@ -349,7 +349,7 @@ def test_evaluate_refuses(command, arguments, status, message):
     [
         (["--models=other"], "choose from bprmf,"),
         (["--ablations=other"], "choose from no_attention,"),
-        (["--models=bert4rec", "--ablations=all"], "variants of katrec"),
+        (["--models=bert4rec", "--ablations=all"], "no_attention is a variant of katrec, which --models leaves out"),
         (["--seeds=a"], "whole numbers"),
         (["other"], "there is no .*flags.txt"),
     ],

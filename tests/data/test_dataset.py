@@ -18,7 +18,7 @@ def folder(datasets_dir, tmp_path):
 def test_sizes(tiny_dataset):
     assert (tiny_dataset.num_users, tiny_dataset.num_items) == (40, 24)
     assert tiny_dataset.num_entities == 24 + 4 + 7
-    assert tiny_dataset.num_relations == 2
+    assert tiny_dataset.num_relations == 3
     assert (tiny_dataset.valid >= 0).all()
 
 

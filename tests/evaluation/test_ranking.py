@@ -6,6 +6,7 @@ from katrec.common.command_line import UserError
 from katrec.data.sequences import tokens_of
 from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import Evaluator, full_ranks, sampled_ranks
+from katrec.layers.neighbour_scores import SparseScores
 from katrec.models import precision
 from katrec.models.base import ItemTables
 from katrec.models.build import build
@@ -28,6 +29,31 @@ class FixedScores:
     def next_item_vectors(self, histories, users, tables):
         tf.py_function(lambda u, h: self.read.append((u.numpy(), h.numpy())), [users, histories], [])
         return tf.gather(self._scores, users)
+
+    def neighbour_scores(self, vectors, histories, tables):
+        return None  # noqa: RET501 (AutoGraph cannot read an empty body)
+
+
+class TripledScores(FixedScores):
+    """The same, and two items' scores are tripled by what is added, item 3's in two parts."""
+
+    def neighbour_scores(self, vectors, histories, tables):
+        rows = tf.repeat(tf.range(tf.shape(vectors)[0]), 3)
+        items = tf.tile([3, 5, 3], tf.shape(vectors)[:1])
+        factors = tf.tile([1.5, 2.0, 0.5], tf.shape(vectors)[:1])
+        places = tf.stack([rows, items], axis=1)
+        return SparseScores(places, factors * tf.gather_nd(vectors, places))
+
+
+def test_added_scores_count_in_both_rankings(tiny_dataset, generator):
+    scores = generator.normal(size=(40, 24)).astype(np.float32)
+    tripled = scores * np.where(np.isin(np.arange(24), [3, 5]), 3, 1).astype(np.float32)
+    given = Evaluator(TripledScores(scores), tiny_dataset, "test", 10).ranks()
+    expected = Evaluator(FixedScores(tripled), tiny_dataset, "test", 10).ranks()
+    without = Evaluator(FixedScores(scores), tiny_dataset, "test", 10).ranks()
+    for protocol in ("sampled", "full"):
+        np.testing.assert_array_equal(given[protocol], expected[protocol])
+        assert (given[protocol] != without[protocol]).any()
 
 
 def seen(dataset, user, split):
