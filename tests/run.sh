@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Style, types, documents, tests. Arguments go to pytest: tests/run.sh -k transr
+# Style, types, documents, tests but for the slow ones (tests/slow.sh). Arguments go to pytest: tests/run.sh -k transr
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source ./environment.sh
@@ -12,4 +12,4 @@ site="$(mktemp -d)"
 trap 'rm -rf "$site"' EXIT
 .venv/bin/mkdocs build --strict --quiet --site-dir "$site"
 # Files of tests share what they prepare; a process of TensorFlow holds up to 2 GB.
-.venv/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile "$@"
+.venv/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile -m "not slow" "$@"

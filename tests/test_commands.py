@@ -175,6 +175,7 @@ def test_search_tables_its_trials(experiment, command, tmp_path):
     assert fails(refused, 1, "every model needs the same number of trials, there are 2 of bprmf, 1 of sasrec")
 
 
+@pytest.mark.slow
 def test_the_extension_beside_a_baseline(experiment, command, tmp_path):
     datasets = tmp_path / "datasets"
     shutil.copytree(experiment[0] / "datasets", datasets)

@@ -13,6 +13,8 @@ from katrec.common import files
 from tests.conftest import ROOT
 from tests.test_commands import SMALL
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def copy(datasets_dir, tmp_path_factory):

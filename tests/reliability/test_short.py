@@ -8,6 +8,8 @@ import pytest
 from tests.reliability import fuzz
 from tests.reliability.kills import Laboratory, chain
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("target", fuzz.TARGETS)
 def test_changed_files_are_read_or_refused_in_one_line(target):

@@ -15,6 +15,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.training.test_resume import SETTINGS
 
+pytestmark = pytest.mark.slow
+
 # Masks and the graph's dropout are the same for any number of devices; dropout in the transformer is not.
 EXACT = ["--hidden_dropout=0", "--attention_dropout=0"]
 MIRRORED = """
