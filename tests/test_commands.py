@@ -169,8 +169,8 @@ def test_search_tables_its_trials(experiment, command, tmp_path):
     ]
     assert dims == [8, 4]
     table = (tmp_path / "results" / "tiny" / "trials.md").read_text()
-    assert f"| BPR-MF | 1 | --learning_rate=0.01 | 6 | {result['seconds']:.0f} | sampled/NDCG@10 | " in table
-    assert f"| {rows[3]['valid']:.4f} |" in table
+    measured = f"{result['seconds']:.0f} | sampled/NDCG@10 | {rows[3]['valid']:.4f}"
+    assert f"| BPR-MF | 1 | --learning_rate=0.01 | 6 | {measured} |" in table
     refused = command("katrec.search", *arguments, "--models=bprmf,sasrec")
     assert fails(refused, 1, "every model needs the same number of trials, there are 2 of bprmf, 1 of sasrec")
 

@@ -42,6 +42,11 @@ class SparseScores(NamedTuple):
     values: tf.Tensor
 
 
+def with_added(scores: tf.Tensor, added: Optional[SparseScores]) -> tf.Tensor:
+    """Returns the scores float32[n, |I|] with what is added to some of them; as they are where that is None."""
+    return scores if added is None else tf.tensor_scatter_nd_add(scores, *added)
+
+
 @tf.keras.saving.register_keras_serializable(package="katrec")
 class NeighbourScores(tf.keras.layers.Layer):
     """Scores of the items that an edge joins to one of the last items of a history.

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.data.sequences import tokens_of
-from katrec.layers.neighbour_scores import ItemEdges, SparseScores
+from katrec.layers.neighbour_scores import ItemEdges, SparseScores, with_added
 from katrec.layers.seeds import fold
 
 
@@ -196,5 +196,4 @@ def all_scores(
       bias: b_O, float32[|I|].
       added: of `neighbour_scores`.
     """
-    scores = tf.matmul(vectors, items, transpose_b=True) + bias
-    return scores if added is None else tf.tensor_scatter_nd_add(scores, *added)
+    return with_added(tf.matmul(vectors, items, transpose_b=True) + bias, added)

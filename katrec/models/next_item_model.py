@@ -9,6 +9,7 @@ import tensorflow as tf
 from katrec.data.dataset import Dataset
 from katrec.layers import embedding_initializer
 from katrec.models.base import Batch, Context, ItemTables, RankingModel
+from katrec.models.objectives import NextItem
 from katrec.settings import Settings
 
 
@@ -25,6 +26,7 @@ class NextItemModel(RankingModel):
 
     def __init__(self, settings: Settings, dataset: Dataset, policy: Any = "float32", **kwargs: Any) -> None:
         super().__init__(dataset.num_items, settings.max_sequence_length, policy, **kwargs)
+        self.objective = NextItem(settings, self.tokens)
         self.items = self.add_weight(
             name="items", shape=(dataset.num_items, settings.hidden_dim), initializer=embedding_initializer()
         )
@@ -70,9 +72,7 @@ class NextItemModel(RankingModel):
 
     def loss(self, batch: Batch, context: Context) -> tf.Tensor:
         """The mean over all positions of the loss of the item that comes next; see `RankingModel`."""
-        inputs = batch.sequences[:, :-1]
-        predicted = inputs != self.tokens.padding
+        examples = self.objective.examples(batch.sequences)
         tables = self.item_tables()
-        hidden = self.hidden_states(inputs[context.rows], tables, context.own_seed(0))
-        loss = self.targets_loss(hidden, batch, predicted, tables, context)
-        return loss / tf.cast(tf.maximum(tf.math.count_nonzero(predicted), 1), tf.float32)
+        hidden = self.hidden_states(examples.inputs[context.rows], tables, context.own_seed(0))
+        return self.targets_loss(hidden, batch, examples.predicted, tables, context) / examples.total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -48,12 +48,12 @@ class Objective:
         self._settings = settings
         self._tokens = tokens
 
-    def examples(self, sequences: tf.Tensor, seed: tf.Tensor) -> Examples:
+    def examples(self, sequences: tf.Tensor, seed: Optional[tf.Tensor] = None) -> Examples:
         """Returns the `Examples` of a batch.
 
         Args:
           sequences: int32[B, w], right-aligned.
-          seed: int32[2], of what is drawn.
+          seed: int32[2], of what is drawn; not needed where nothing is.
         """
         raise NotImplementedError
 
@@ -72,7 +72,7 @@ class Cloze(Objective):
     causal = False
     appended = 1
 
-    def examples(self, sequences: tf.Tensor, seed: tf.Tensor) -> Examples:
+    def examples(self, sequences: tf.Tensor, seed: Optional[tf.Tensor] = None) -> Examples:
         settings = self._settings
         masked = choose_masked(sequences, self._tokens.padding, settings.mask_share, settings.last_item_share, seed)
         return Examples(
@@ -97,7 +97,7 @@ class NextItem(Objective):
     causal = True
     appended = 0
 
-    def examples(self, sequences: tf.Tensor, seed: tf.Tensor) -> Examples:
+    def examples(self, sequences: tf.Tensor, seed: Optional[tf.Tensor] = None) -> Examples:
         inputs = sequences[:, :-1]
         predicted = inputs != self._tokens.padding
         return Examples(

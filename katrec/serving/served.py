@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from katrec.layers.neighbour_scores import ItemEdges
+from katrec.layers.neighbour_scores import ItemEdges, with_added
 from katrec.models.base import ItemTables, RankingModel
 
 # What stands for a place that no item could fill, and its score.
@@ -224,8 +224,7 @@ class Served(tf.Module):
         def score(vectors, known, *inputs):
             scores = tf.matmul(vectors, self.items, transpose_b=True)
             added = self._neighbour_scores(vectors[:, :-2], self._right_aligned(known), self._tables())
-            scores = scores if added is None else tf.tensor_scatter_nd_add(scores, *added)
-            return function(scores, *inputs)
+            return function(with_added(scores, added), *inputs)
 
         return _in_blocks(score, dtypes, lambda start: SCORED, self._encoded(known, user), known, *inputs)
 
