@@ -12,6 +12,8 @@ from katrec.common.rankings import RANKINGS
 
 # KATRec's extension beyond the paper has defaults of its own.
 NEXT_ITEM = "katrec_next_item"
+# SASRec with newer layers begins with a newer loss too.
+ESASREC = "esasrec"
 
 
 def _setting(
@@ -142,12 +144,14 @@ class Settings:
     # The baselines' losses.
     sasrec_loss: str = _setting(
         "binary_cross_entropy",
-        "SASRec's loss: with one sampled negative a position, as in its paper, or over all items.",
-        choices=("binary_cross_entropy", "cross_entropy"),
+        "SASRec's and eSASRec's loss: with one sampled negative a position, as in SASRec's paper; over all items; or "
+        "gSASRec's, with --num_samples uniform negatives that a batch shares.",
+        choices=("binary_cross_entropy", "cross_entropy", "gbce"),
+        by_model={ESASREC: "cross_entropy"},
     )
     gru4rec_loss: str = _setting("cross_entropy", "GRU4Rec's loss.", choices=("cross_entropy", "top1"))
     gru4recpp_loss: str = _setting("bpr_max", "GRU4Rec++'s loss.", choices=("bpr_max", "top1_max"))
-    num_samples: int = _setting(2048, "GRU4Rec++: additional negatives, shared by a batch.", low=0)
+    num_samples: int = _setting(2048, "GRU4Rec++'s additional negatives, gBCE's negatives, shared by a batch.", low=0)
     sample_alpha: float = _setting(0.5, "GRU4Rec++: α, they are drawn with probability ∝ popularity^α.", low=0, high=1)
     bpr_max_l2: float = _setting(1.0, "GRU4Rec++: λ of BPR-max's score regularization.", low=0)
     bpr_l2: float = _setting(1e-3, "BPR-MF: λ of its vectors' norms, by itself and as KATRec's pre-training.", low=0)

@@ -29,6 +29,30 @@ def binary_cross_entropy(target: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
     return tf.nn.softplus(-target) + tf.nn.softplus(negative)
 
 
+def generalized_binary_cross_entropy(
+    target: tf.Tensor, negatives: tf.Tensor, allowed: tf.Tensor, sampled_share: float, calibration: float
+) -> tf.Tensor:
+    """gBCE (Petrov and Macdonald 2023): binary cross-entropy for many negatives, whose target's part weighs less.
+
+        −[β ln σ(r_i) + Σ_j ln(1 − σ(r_j))] / (n + 1),   β = α (t (1 − 1/α) + 1/α)
+
+    With t = 1 the sampled scores have the meaning that scores trained on all items have; t = 0 is the plain loss.
+
+    Args:
+      target: r_i, float[…].
+      negatives: r_j, float[…, n].
+      allowed: bool[…, n], which negatives count.
+      sampled_share: α, n as a share of all items but the target.
+      calibration: t, from 0 to 1.
+
+    Returns:
+      float[…].
+    """
+    beta = sampled_share * (calibration * (1 - 1 / sampled_share) + 1 / sampled_share)
+    of_negatives = tf.reduce_sum(tf.where(allowed, tf.nn.softplus(negatives), 0.0), axis=-1)
+    return (beta * tf.nn.softplus(-target) + of_negatives) / (negatives.shape[-1] + 1)
+
+
 def top1(target: tf.Tensor, negatives: tf.Tensor, allowed: tf.Tensor) -> tf.Tensor:
     """TOP1 (Hidasi et al. 2015, Section 3.1.3): the mean over the negatives of σ(r_j − r_i) + σ(r_j²).
 

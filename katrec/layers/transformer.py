@@ -32,14 +32,20 @@ class TransformerLayer(tf.keras.layers.Layer):
 
         A = V + Dropout(MH(LN(V))),   output = A + Dropout(FF(LN(A)))
 
+    With `gated` it is LiGR's layer (Borisyuk et al. 2025, arXiv 2502.03417), which has the norm before too:
+
+        A = V + σ(V W_A + b_A) ⊙ Dropout(MH(LN(V))),   output = A + σ(A W_F + b_F) ⊙ Dropout(FF(LN(A)))
+        FF(x) = (silu(x W¹ + b¹) ⊙ (x W³ + b³)) W² + b²
+
     Args:
       num_heads: k; it divides q.
       hidden_dropout: dropout rate of both parts' outputs.
       attention_dropout: dropout rate of the attention weights.
       inner_factor: the feed-forward network's inner size as a multiple of q.
-      activation: "gelu" or "relu".
+      activation: "gelu" or "relu"; not read where it is gated.
       pre_norm: whether the layer norms come before the parts.
       causal: whether a position attends only itself and earlier ones.
+      gated: whether it is LiGR's layer.
 
     Input:
       V, float[B, T, q]; `mask`, bool[B, T], false at padding, which no position attends; `seed`, int32[2], or
@@ -50,7 +56,7 @@ class TransformerLayer(tf.keras.layers.Layer):
       or float[B, k, 1, T] (query, then key).
 
     Raises:
-      ValueError: k does not divide q, or another activation.
+      ValueError: k does not divide q, another activation, or a gated layer with the norms after its parts.
     """
 
     def __init__(
@@ -62,11 +68,14 @@ class TransformerLayer(tf.keras.layers.Layer):
         activation: str = "gelu",
         pre_norm: bool = False,
         causal: bool = False,
+        gated: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if activation not in ACTIVATIONS:
             raise ValueError(f"the activation is {activation!r}, it must be one of {sorted(ACTIVATIONS)}")
+        if gated and not pre_norm:
+            raise ValueError("a gated layer has its norms before its parts: set pre_norm")
         self.num_heads = num_heads
         self.hidden_dropout = hidden_dropout
         self.attention_dropout = attention_dropout
@@ -74,6 +83,7 @@ class TransformerLayer(tf.keras.layers.Layer):
         self.activation = activation
         self.pre_norm = pre_norm
         self.causal = causal
+        self.gated = gated
         self.hidden_dropout_layer = SeededDropout(hidden_dropout, dtype=self.dtype_policy)
         self.attention = SelfAttention(num_heads, attention_dropout, dtype=self.dtype_policy)
 
@@ -89,8 +99,13 @@ class TransformerLayer(tf.keras.layers.Layer):
                 dtype=self.dtype_policy,
             )
 
-        self.inner = dense(self.inner_factor * q, "inner", ACTIVATIONS[self.activation])
+        inner_dim = self.inner_factor * q
+        self.inner = dense(inner_dim, "inner", tf.nn.silu if self.gated else ACTIVATIONS[self.activation])
         self.outer = dense(q, "outer")
+        if self.gated:
+            self.inner_factors = dense(inner_dim, "inner_factors")
+            self.attention_gate = dense(q, "attention_gate", tf.sigmoid)
+            self.output_gate = dense(q, "output_gate", tf.sigmoid)
         self.attention_norm = LayerNorm(name="attention_norm", dtype=self.dtype_policy)
         self.output_norm = LayerNorm(name="output_norm", dtype=self.dtype_policy)
         super().build(input_shape)
@@ -111,16 +126,19 @@ class TransformerLayer(tf.keras.layers.Layer):
         if last_only:
             x, wanted, allowed = x[:, -1:], read[:, -1:], allowed[:, -1:]
         attended, weights = self.attention(wanted, read, allowed, seed=fold(seed, 0))
-        x += self.hidden_dropout_layer(attended, seed=fold(seed, 1))
+        attended = self.hidden_dropout_layer(attended, seed=fold(seed, 1))
+        x += self.attention_gate(x) * attended if self.gated else attended
         if self.pre_norm:
-            x += self._feed_forward(self.output_norm(x), fold(seed, 2))
+            output = self._feed_forward(self.output_norm(x), fold(seed, 2))
+            x += self.output_gate(x) * output if self.gated else output
         else:
             x = self.attention_norm(x)
             x = self.output_norm(x + self._feed_forward(x, fold(seed, 2)))
         return (x, weights) if return_attention else x
 
     def _feed_forward(self, x, seed):
-        return self.hidden_dropout_layer(self.outer(self.inner(x)), seed=seed)
+        inner = self.inner(x) * self.inner_factors(x) if self.gated else self.inner(x)
+        return self.hidden_dropout_layer(self.outer(inner), seed=seed)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -132,6 +150,7 @@ class TransformerLayer(tf.keras.layers.Layer):
             "activation": self.activation,
             "pre_norm": self.pre_norm,
             "causal": self.causal,
+            "gated": self.gated,
         }
 
 
@@ -154,6 +173,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
       activation: its activation.
       pre_norm: whether the layer norms come before the parts.
       causal: whether a position attends only itself and earlier ones.
+      gated: whether they are LiGR's layers.
 
     Input:
       embeddings, float[B, w, q], w ≤ T, right-aligned; `mask`, `seed`, `last_only` as in `TransformerLayer`.
@@ -178,6 +198,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
         activation: str = "gelu",
         pre_norm: bool = False,
         causal: bool = False,
+        gated: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -192,6 +213,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
             "activation": activation,
             "pre_norm": pre_norm,
             "causal": causal,
+            "gated": gated,
         }
         self.position = PositionalEmbedding(max_length, positional_embedding, dtype=self.dtype_policy)
         self.input_dropout = SeededDropout(hidden_dropout, dtype=self.dtype_policy)

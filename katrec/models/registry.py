@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
 from katrec.common.command_line import UserError
-from katrec.settings import NEXT_ITEM, Settings
+from katrec.settings import ESASREC, NEXT_ITEM, Settings
 
 
 class ModelEntry(NamedTuple):
@@ -49,6 +49,7 @@ MODELS = {
     "gru4rec": ModelEntry("GRU4Rec", "katrec.models.gru4rec:GRU4Rec"),
     "gru4rec++": ModelEntry("GRU4Rec++", "katrec.models.gru4rec:GRU4RecPlusPlus"),
     "sasrec": ModelEntry("SASRec", "katrec.models.sasrec:SASRec", _hidden_dim),
+    ESASREC: ModelEntry("eSASRec", "katrec.models.sasrec:ESASRec", _hidden_dim),
     "bert4rec": ModelEntry("BERT4Rec", "katrec.models.bert4rec:BERT4Rec", _hidden_dim),
     "katrec": _katrec("KATRec"),
     # Of the same class: katrec.settings has its own defaults.
@@ -70,6 +71,8 @@ def check(settings: Settings) -> None:
             f"num_heads={settings.num_heads} does not divide the hidden size {attention_dim(settings)} of "
             f"{settings.model}"
         )
+    if settings.model in ("sasrec", ESASREC) and settings.sasrec_loss == "gbce" and not settings.num_samples:
+        raise UserError("num_samples=0: sasrec_loss=gbce needs negatives")
     if settings.user_modeling and not settings.head:
         raise UserError("user_modeling=True: needs the head, which joins the user's vector and the hidden state")
 

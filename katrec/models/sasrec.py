@@ -1,18 +1,21 @@
-"""SASRec (Kang and McAuley 2018), the paper's left-to-right transformer baseline."""
+"""SASRec (Kang and McAuley 2018), the paper's left-to-right transformer baseline, and its later forms."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 import tensorflow as tf
 
 from katrec.data.dataset import Dataset
 from katrec.layers import TransformerEncoder
 from katrec.layers.cross_entropy import weighted_cross_entropy
-from katrec.layers.ranking_losses import binary_cross_entropy
+from katrec.layers.ranking_losses import binary_cross_entropy, generalized_binary_cross_entropy
 from katrec.models.base import Batch, Context, ItemTables
 from katrec.models.next_item_model import NextItemModel
 from katrec.settings import Settings
+
+# t of gBCE; its paper's choice.
+CALIBRATION = 0.75
 
 
 class SASRec(NextItemModel):
@@ -24,18 +27,22 @@ class SASRec(NextItemModel):
 
         −Σ_t [ln σ(r_{o_t,t}) + ln(1 − σ(r_{j,t}))]
 
-    or, as an option, with the softmax over all items.
+    or, as options, with the softmax over all items, or gSASRec's gBCE (Petrov and Macdonald 2023) with `num_samples`
+    negatives, uniform among the items and shared by the batch.
 
     Args:
       settings: read are max_sequence_length, hidden_dim, num_layers, num_heads, hidden_dropout, attention_dropout,
-        positional_embedding, sasrec_loss.
+        positional_embedding, sasrec_loss; for gBCE num_samples.
       dataset: its number of items is read.
       policy: as in `RankingModel`, of the transformer and the softmax.
     """
 
+    layer_options: ClassVar[dict[str, Any]] = {"inner_factor": 1, "activation": "relu"}
+
     def __init__(self, settings: Settings, dataset: Dataset, policy: Any = "float32", **kwargs: Any) -> None:
         super().__init__(settings, dataset, policy, **kwargs)
         self.loss_name = settings.sasrec_loss
+        self.num_samples = settings.num_samples if settings.sasrec_loss == "gbce" else 0
         self.uses_negatives = settings.sasrec_loss == "binary_cross_entropy"
         self.scale = settings.hidden_dim**0.5
         self.transformer = TransformerEncoder(
@@ -45,10 +52,9 @@ class SASRec(NextItemModel):
             num_heads=settings.num_heads,
             hidden_dropout=settings.hidden_dropout,
             attention_dropout=settings.attention_dropout,
-            inner_factor=1,
-            activation="relu",
             pre_norm=True,
             causal=True,
+            **self.layer_options,
             dtype=policy,
             name="transformer",
         )
@@ -82,6 +88,31 @@ class SASRec(NextItemModel):
                 tf.ones_like(targets, tf.float32),
             )
         vectors = tf.cast(vectors, tf.float32)
+        if self.loss_name == "gbce":
+            return tf.reduce_sum(self._gbce(vectors, targets, tables.outputs, context.shared_seed(1)))
         chosen = tf.stack([targets, tf.boolean_mask(batch.negatives[context.rows, 1:], predicted)], axis=1)
         scores = tf.einsum("nq,ncq->nc", vectors, tf.gather(tables.outputs, chosen))
         return tf.reduce_sum(binary_cross_entropy(scores[:, 0], scores[:, 1]))
+
+    def _gbce(self, vectors, targets, items, seed):
+        """Returns gBCE of each target, float[n], with negatives that all share; none that is a target's own counts."""
+        negatives = tf.random.stateless_uniform(
+            [self.num_samples], seed, maxval=self.num_items, dtype=tf.int32, alg="philox"
+        )
+        return generalized_binary_cross_entropy(
+            tf.reduce_sum(vectors * tf.gather(items, targets), axis=-1),
+            tf.matmul(vectors, tf.gather(items, negatives), transpose_b=True),
+            targets[:, None] != negatives,
+            min(self.num_samples / (self.num_items - 1), 1.0),
+            CALIBRATION,
+        )
+
+
+class ESASRec(SASRec):
+    """eSASRec (Tikhonovich et al. 2025): SASRec with LiGR's gated layers, and the softmax instead of one negative.
+
+    Its authors draw the softmax's negatives; here it is over all items, which catalogues of this size allow. Arguments as
+    `SASRec`'s.
+    """
+
+    layer_options: ClassVar[dict[str, Any]] = {"inner_factor": 4, "gated": True}

@@ -1,4 +1,4 @@
-"""SASRec's layer: `TransformerLayer` with a causal mask, layer norms before its parts, and a ReLU."""
+"""SASRec's layer: `TransformerLayer` with a causal mask, norms before its parts, and a ReLU; and LiGR's layer."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,10 @@ from tests import reference
 from tests.gradients import assert_gradient
 
 
-@pytest.fixture
-def layer(generator):
-    layer = TransformerLayer(2, 0.3, 0.3, inner_factor=1, activation="relu", pre_norm=True, causal=True)
+@pytest.fixture(params=["SASRec", "LiGR"])
+def layer(generator, request):
+    options = {"gated": True} if request.param == "LiGR" else {"inner_factor": 1, "activation": "relu"}
+    layer = TransformerLayer(2, 0.3, 0.3, pre_norm=True, causal=True, **options)
     layer(tf.zeros([1, 2, 8]), tf.ones([1, 2], tf.bool))
     layer.set_weights([generator.normal(size=weight.shape) for weight in layer.get_weights()])
     return layer
@@ -23,6 +24,15 @@ def x(generator):
 
 
 MASK = np.array([[False, False, True, True, True], [True] * 5])
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def dense(part, x):
+    kernel, bias = part.get_weights()
+    return x @ kernel + bias
 
 
 def by_hand(layer, x, first):
@@ -37,10 +47,13 @@ def by_hand(layer, x, first):
             keys, values = (normed[first : t + 1] @ kernel[:, at : at + 8][:, part] for at in (0, 8))
             heads.append(reference.softmax(keys @ (normed[t] @ query[:, part]) / 2) @ values)
         attended[t] = np.concatenate(heads) @ attention.output_projection.get_weights()[0]
-    x = x + attended
-    (inner, inner_bias), (outer, outer_bias) = layer.inner.get_weights(), layer.outer.get_weights()
+    x = x + (sigmoid(dense(layer.attention_gate, x)) if layer.gated else 1) * attended
     normed = reference.layer_norm(x, *layer.output_norm.get_weights())
-    return x + np.maximum(normed @ inner + inner_bias, 0) @ outer + outer_bias
+    inner = dense(layer.inner, normed)
+    if not layer.gated:
+        return x + dense(layer.outer, np.maximum(inner, 0))
+    swiglu = inner * sigmoid(inner) * dense(layer.inner_factors, normed)
+    return x + sigmoid(dense(layer.output_gate, x)) * dense(layer.outer, swiglu)
 
 
 def test_layer_is_the_papers(layer, x):
@@ -60,6 +73,11 @@ def test_later_items_change_nothing(layer, x, generator):
 
 def test_the_last_position_alone_is_the_same(layer, x):
     np.testing.assert_allclose(layer(x, MASK, last_only=True), layer(x, MASK)[:, -1:], rtol=1e-4, atol=1e-4)
+
+
+def test_gates_need_the_norms_before():
+    with pytest.raises(ValueError, match="set pre_norm"):
+        TransformerLayer(gated=True)
 
 
 def test_gradient(layer, x):

@@ -49,6 +49,23 @@ def test_gradients(generator, name):
     assert_gradient(lambda t, n: LOSSES[name](t, n, allowed), generator.normal(size=2), generator.normal(size=(2, 3)))
 
 
+def gbce(target, negatives, num_samples, num_items):
+    """gSASRec's loss with t = 0.75 of one target; `negatives` are those of the samples that count."""
+    alpha = num_samples / (num_items - 1)
+    beta = alpha * (0.75 * (1 - 1 / alpha) + 1 / alpha)
+    of_negatives = sum(np.log(1 - sigmoid(negative)) for negative in negatives)
+    return -(np.log(sigmoid(target) ** beta) + of_negatives) / (num_samples + 1)
+
+
+def test_gbce_is_the_papers(generator):
+    target, negatives = generator.normal(size=4), generator.normal(size=(4, 6)) * 2
+    allowed = generator.random((4, 6)) < 0.7
+    floats = (tf.constant(scores, tf.float32) for scores in (target, negatives))
+    losses = ranking_losses.generalized_binary_cross_entropy(*floats, tf.constant(allowed), 6 / 49, 0.75)
+    expected = [gbce(target[row], negatives[row][allowed[row]], 6, 50) for row in range(4)]
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+
+
 def test_pairwise_losses_are_the_papers(generator):
     target, negative = generator.normal(size=(2, 9)).astype(np.float32) * 3
     np.testing.assert_allclose(ranking_losses.bpr(target, negative), -np.log(sigmoid(target - negative)), rtol=1e-4)

@@ -9,12 +9,14 @@ from katrec.data.sequences import padded
 from katrec.layers.seeds import fold
 from katrec.models.build import build
 from tests import reference
-from tests.layers.test_ranking_losses import loop, sigmoid
+from tests.layers.test_ranking_losses import gbce, loop, sigmoid
 from tests.losses import SEED, loss_of
 
 VARIANTS = {
     "sasrec": {"model": "sasrec"},
     "sasrec, softmax": {"model": "sasrec", "sasrec_loss": "cross_entropy"},
+    "sasrec, gBCE": {"model": "sasrec", "sasrec_loss": "gbce", "num_samples": 6},
+    "esasrec": {"model": "esasrec"},
     "gru4rec": {"model": "gru4rec"},
     "gru4rec, TOP1": {"model": "gru4rec", "gru4rec_loss": "top1"},
     "gru4rec++": {"model": "gru4rec++", "num_samples": 6},
@@ -57,6 +59,15 @@ def scores_after(model, sequence):
     return model((tf.constant([sequence]), tf.constant([0]))).numpy()[0]
 
 
+def shared_negatives(model):
+    """The negatives that the model draws for a whole batch."""
+    options = {"shape": [getattr(model, "num_samples", 0)], "seed": fold(SEED, 1), "alg": "philox"}
+    if model.loss_name == "gbce":
+        return tf.random.stateless_uniform(maxval=model.num_items, dtype=tf.int32, **options).numpy()
+    drawn = tf.random.stateless_uniform(**options).numpy()
+    return [int(np.flatnonzero(model.cumulative.numpy() >= at)[0]) for at in drawn]
+
+
 def training_scores(model, sequence):
     """Every item's score after each item of a window, one window at a time."""
     tables = model.item_tables()
@@ -69,8 +80,7 @@ def test_loss_is_the_papers(make_model, batch_of, variant):
     model = make_model(variant)
     sequences, users, negatives = (part.numpy()[:4] for part in batch_of(model))
     loss = loss_of(model, sequences, users, negatives)
-    drawn = tf.random.stateless_uniform([getattr(model, "num_samples", 0)], fold(SEED, 1), alg="philox").numpy()
-    shared = [int(np.flatnonzero(model.cumulative.numpy() >= at)[0]) for at in drawn]
+    shared = shared_negatives(model)
     losses = []
     for row, t in np.argwhere(sequences[:, :-1] != model.tokens.padding):
         scores = training_scores(model, sequences[row])[t]
@@ -78,7 +88,9 @@ def test_loss_is_the_papers(make_model, batch_of, variant):
         if variant == "sasrec":
             negative = negatives[row, t + 1]
             losses.append(-np.log(sigmoid(scores[target])) - np.log(1 - sigmoid(scores[negative])))
-        elif variant in ("sasrec, softmax", "gru4rec"):
+        elif variant == "sasrec, gBCE":
+            losses.append(gbce(scores[target], [scores[item] for item in shared if item != target], 6, model.num_items))
+        elif variant in ("sasrec, softmax", "esasrec", "gru4rec"):
             losses.append(-np.log(reference.softmax(scores)[target]))
         else:
             candidates = [*sequences[:, t + 1], *shared]
