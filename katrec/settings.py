@@ -80,6 +80,14 @@ class Settings:
         by_model=_of_next_item("pre"),
     )
     inner_factor: int = _setting(4, "Inner size of the feed-forward networks, as a multiple of q.", low=1)
+    frequency_share: float = _setting(
+        0.0,
+        "α: share of the frequency rescaler in the attention of KATRec's and BERT4Rec's transformer: the history's "
+        "mean, and the deviation from it feature by feature, as in BSARec.",
+        low=0,
+        high=1,
+        by_model=_of_next_item(0.7),
+    )
     scaled_inputs: bool = _setting(
         False, "The transformer reads the item embeddings times √q.", by_model=_of_next_item(True)
     )
@@ -117,6 +125,18 @@ class Settings:
         choices=("tied", "own", "sum"),
         by_model=_of_next_item("sum"),
     )
+    item_table_dropout: float = _setting(
+        0.0,
+        "Share of the items whose row in the table of their own is left out in a step, so that the graph must serve.",
+        low=0,
+        high=0.99,
+        by_model=_of_next_item(0.2),
+    )
+    attribute_vectors: bool = _setting(
+        False,
+        "The table of its own has a vector for each entity that is no item too, and an item the mean of its entities'.",
+        by_model=_of_next_item(True),
+    )
     fusion: bool = _setting(
         True, "Score with Ê = σ((V* ‖ E*)Ŵ + b̂); --nofusion: with Ê = V*.", by_model=_of_next_item(False)
     )
@@ -128,8 +148,10 @@ class Settings:
         by_model=_of_next_item(True),
     )
     neighbour_gaps: int = _setting(5, "G: how many of the last items' neighbours get one.", low=1)
-    neighbour_transitions: bool = _setting(
-        True, "Items that follow each other in the training histories are neighbours too."
+    transition_reach: int = _setting(
+        3,
+        "Items that follow each other in the training histories within so many places are neighbours too; 0: none are.",
+        low=0,
     )
     user_modeling: bool = _setting(False, "Explicit user modelling: the hidden state is [e_u* ‖ v].")
 

@@ -15,8 +15,8 @@ class ItemEdges(NamedTuple):
 
     Attributes:
       starts: int32[|I| + 1], where the edges of each item j begin.
-      relations: int32[E], r: those of the graph that join items, numbered anew from 0; then, with transitions,
-        "followed by" and its inverse.
+      relations: int32[E], r: those of the graph that join items, numbered anew from 0; then two for each distance
+        d = 1, 2, … of transitions, "d places later" and "d places earlier".
       tails: int32[E], i.
       counts: float32[E], how often: 1 of a triplet, the number of times of a transition.
     """
@@ -27,21 +27,21 @@ class ItemEdges(NamedTuple):
     counts: np.ndarray
 
 
-def build(graph: CollaborativeGraph, dataset: Dataset, transitions: bool) -> ItemEdges:
+def build(graph: CollaborativeGraph, dataset: Dataset, transition_reach: int) -> ItemEdges:
     """Returns the edges between items.
 
     Args:
       graph: the data set's.
       dataset: its training histories are read.
-      transitions: whether an item's successors and predecessors in them are edges too.
+      transition_reach: an item's successors and predecessors in them within so many places are edges too.
     """
     inside = (graph.heads < dataset.num_items) & (graph.tails < dataset.num_items) & (graph.heads != graph.tails)
     present, relations = np.unique(graph.relations[inside], return_inverse=True)
     parts = [(graph.heads[inside], relations, graph.tails[inside], np.ones(inside.sum()))]
-    if transitions:
-        before, after, counts = _transitions(dataset)
-        followed = np.full(len(before), len(present))
-        parts += [(before, followed, after, counts), (after, followed + 1, before, counts)]
+    for distance in range(1, transition_reach + 1):
+        before, after, counts = _transitions(dataset, distance)
+        later = np.full(len(before), len(present) + 2 * (distance - 1))
+        parts += [(before, later, after, counts), (after, later + 1, before, counts)]
     heads, relations, tails, counts = map(np.concatenate, zip(*parts))
     order = np.lexsort((tails, relations, heads))
     starts = np.searchsorted(heads[order], np.arange(dataset.num_items + 1))
@@ -53,10 +53,11 @@ def build(graph: CollaborativeGraph, dataset: Dataset, transitions: bool) -> Ite
     )
 
 
-def _transitions(dataset):
-    """Returns the pairs of different items that stand one after the other in a history, and how often each does."""
+def _transitions(dataset, distance):
+    """Returns the pairs of different items that stand so far apart in a history, and how often each does."""
     users = np.repeat(np.arange(dataset.num_users), np.diff(dataset.offsets))
     items = dataset.items.astype(np.int64)
-    inside = (users[1:] == users[:-1]) & (items[1:] != items[:-1])
-    keys, counts = np.unique(items[:-1][inside] * dataset.num_items + items[1:][inside], return_counts=True)
+    before, after = items[:-distance], items[distance:]
+    inside = (users[distance:] == users[:-distance]) & (before != after)
+    keys, counts = np.unique(before[inside] * dataset.num_items + after[inside], return_counts=True)
     return keys // dataset.num_items, keys % dataset.num_items, counts

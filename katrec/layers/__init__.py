@@ -5,8 +5,10 @@ attention, propagation) and `TransformerEncoder`; `ItemCooccurrence` and `NextIt
 """
 
 from katrec.layers.elementwise import LayerNorm
+from katrec.layers.frequency_rescaler import FrequencyRescaler
 from katrec.layers.initializers import embedding_initializer
 from katrec.layers.item_cooccurrence import ItemCooccurrence, NextItemHead
+from katrec.layers.item_table import ItemTable
 from katrec.layers.knowledge_graph.encoder import BiInteractionAggregator, KnowledgeGraphEncoder
 from katrec.layers.neighbour_scores import NeighbourScores
 from katrec.layers.position import PositionalEmbedding
@@ -17,7 +19,9 @@ from katrec.layers.transr import TransR
 
 __all__ = [
     "BiInteractionAggregator",
+    "FrequencyRescaler",
     "ItemCooccurrence",
+    "ItemTable",
     "KnowledgeGraphEncoder",
     "LayerNorm",
     "NeighbourScores",

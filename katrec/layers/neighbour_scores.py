@@ -62,13 +62,14 @@ class NeighbourScores(tf.keras.layers.Layer):
     Args:
       starts, relations, tails, counts: the edges as in `ItemEdges`.
       num_gaps: G.
-      transitions: whether the last two relations are "followed by" in the training histories, and its inverse.
+      transition_reach: D; the last 2D relations are "d places later" and "d places earlier" in the training histories,
+        for d = 1 … D.
 
     Input:
       v, float[n, q], of the chosen positions in their order; the items that are read, int32[B, w], |I| or more at
       padding; `chosen`, bool[B, w], n positions; `edges`, the same `ItemEdges` in another place, as a saved model
-      needs; `windows`, int32[B, ≥ w], in training: what the items that are read are the beginning of. A transition at
-      that very place of the window is not counted, or the model would learn to look its targets up.
+      needs; `windows`, int32[B, ≥ w], in training: what the items that are read are the beginning of. The transitions
+      of that very place of the window are not counted, or the model would learn to look its targets up.
 
     Output:
       `SparseScores` of n rows.
@@ -84,7 +85,7 @@ class NeighbourScores(tf.keras.layers.Layer):
         tails: np.ndarray,
         counts: np.ndarray,
         num_gaps: int = 5,
-        transitions: bool = False,
+        transition_reach: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -93,7 +94,7 @@ class NeighbourScores(tf.keras.layers.Layer):
         self.num_items = len(starts) - 1
         self.num_relations = int(relations.max(initial=-1)) + 1
         self.num_gaps = num_gaps
-        self.transitions = transitions
+        self.transition_reach = transition_reach
         self.edges = ItemEdges(
             tf.constant(starts, tf.int32),
             tf.constant(relations, tf.int32),
@@ -128,7 +129,7 @@ class NeighbourScores(tf.keras.layers.Layer):
         edge = tf.gather(starts, pair) + numbers - tf.gather(ends - degrees, pair)
         row = tf.gather(rows, pair)
         relation, tail, count = (tf.gather(one, edge) for one in edges[1:])
-        if windows is not None and self.transitions:
+        if windows is not None and self.transition_reach:
             count -= tf.where(self._own(relation, tail, windows, places, pair), 1.0, 0.0)
         gates = tf.cast(vectors, tf.float32) @ self.gates
         values = WEIGHT_UNIT * tf.gather(
@@ -137,11 +138,17 @@ class NeighbourScores(tf.keras.layers.Layer):
         return SparseScores(tf.stack([row, tail], axis=1), values * tf.math.log1p(count) / math.log(2))
 
     def _own(self, relation, tail, windows, places, pair):
-        """Returns which edges are the transition from, or to, the pair's own place of its window."""
-        around = tf.pad(windows, [[0, 0], [1, 1]], constant_values=-1)
-        before, after = (tf.gather(_at(around, places + tf.constant([0, step])), pair) for step in (0, 2))
-        followed = self.num_relations - 2
-        return ((relation == followed) & (tail == after)) | ((relation == followed + 1) & (tail == before))
+        """Returns which edges are a transition from, or to, the pair's own place of its window."""
+        reach = self.transition_reach
+        around = tf.pad(windows, [[0, 0], [reach, reach]], constant_values=-1)
+        # Relation first + 2 (d − 1) is "d places later", the one after it "d places earlier".
+        first = self.num_relations - 2 * reach
+        own = tf.zeros_like(tail, tf.bool)
+        for number in range(2 * reach):
+            distance = (number // 2 + 1) * (1 if number % 2 == 0 else -1)
+            there = tf.gather(_at(around, places + tf.constant([0, reach + distance])), pair)
+            own |= (relation == first + number) & (tail == there)
+        return own
 
     def _pairs(self, sequences, chosen):
         """Returns who looks back on what: rows of the chosen positions, how far, and places (sequence, position)."""
@@ -157,7 +164,7 @@ class NeighbourScores(tf.keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         edges = {name: packed(one.numpy()) for name, one in self.edges._asdict().items()}
-        return {**super().get_config(), **edges, "num_gaps": self.num_gaps, "transitions": self.transitions}
+        return {**super().get_config(), **edges, "num_gaps": self.num_gaps, "transition_reach": self.transition_reach}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> NeighbourScores:

@@ -7,6 +7,7 @@ from typing import Any, Optional
 import tensorflow as tf
 
 from katrec.layers.elementwise import LayerNorm, gelu
+from katrec.layers.frequency_rescaler import FrequencyRescaler
 from katrec.layers.initializers import embedding_initializer
 from katrec.layers.position import PositionalEmbedding
 from katrec.layers.seeded_dropout import SeededDropout
@@ -37,6 +38,9 @@ class TransformerLayer(tf.keras.layers.Layer):
         A = V + σ(V W_A + b_A) ⊙ Dropout(MH(LN(V))),   output = A + σ(A W_F + b_F) ⊙ Dropout(FF(LN(A)))
         FF(x) = (silu(x W¹ + b¹) ⊙ (x W³ + b³)) W² + b²
 
+    With a `frequency_share` α a `FrequencyRescaler` F is mixed into the attention, as in BSARec (Shin et al. 2024):
+    (1 − α) MH + α F stands for MH then.
+
     Args:
       num_heads: k; it divides q.
       hidden_dropout: dropout rate of both parts' outputs.
@@ -46,6 +50,7 @@ class TransformerLayer(tf.keras.layers.Layer):
       pre_norm: whether the layer norms come before the parts.
       causal: whether a position attends only itself and earlier ones.
       gated: whether it is LiGR's layer.
+      frequency_share: α; 0 for attention alone.
 
     Input:
       V, float[B, T, q]; `mask`, bool[B, T], false at padding, which no position attends; `seed`, int32[2], or
@@ -69,6 +74,7 @@ class TransformerLayer(tf.keras.layers.Layer):
         pre_norm: bool = False,
         causal: bool = False,
         gated: bool = False,
+        frequency_share: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -84,8 +90,10 @@ class TransformerLayer(tf.keras.layers.Layer):
         self.pre_norm = pre_norm
         self.causal = causal
         self.gated = gated
+        self.frequency_share = frequency_share
         self.hidden_dropout_layer = SeededDropout(hidden_dropout, dtype=self.dtype_policy)
         self.attention = SelfAttention(num_heads, attention_dropout, dtype=self.dtype_policy)
+        self.rescaler = FrequencyRescaler(dtype=self.dtype_policy) if frequency_share else None
 
     def build(self, input_shape: tf.TensorShape) -> None:
         q = input_shape[-1]
@@ -126,6 +134,9 @@ class TransformerLayer(tf.keras.layers.Layer):
         if last_only:
             x, wanted, allowed = x[:, -1:], read[:, -1:], allowed[:, -1:]
         attended, weights = self.attention(wanted, read, allowed, seed=fold(seed, 0))
+        if self.rescaler:
+            rescaled = self.rescaler(wanted, read, allowed)
+            attended = (1 - self.frequency_share) * attended + self.frequency_share * rescaled
         attended = self.hidden_dropout_layer(attended, seed=fold(seed, 1))
         x += self.attention_gate(x) * attended if self.gated else attended
         if self.pre_norm:
@@ -151,6 +162,7 @@ class TransformerLayer(tf.keras.layers.Layer):
             "pre_norm": self.pre_norm,
             "causal": self.causal,
             "gated": self.gated,
+            "frequency_share": self.frequency_share,
         }
 
 
@@ -174,6 +186,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
       pre_norm: whether the layer norms come before the parts.
       causal: whether a position attends only itself and earlier ones.
       gated: whether they are LiGR's layers.
+      frequency_share: of the frequency rescalers in them.
 
     Input:
       embeddings, float[B, w, q], w ≤ T, right-aligned; `mask`, `seed`, `last_only` as in `TransformerLayer`.
@@ -199,6 +212,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
         pre_norm: bool = False,
         causal: bool = False,
         gated: bool = False,
+        frequency_share: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -214,6 +228,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
             "pre_norm": pre_norm,
             "causal": causal,
             "gated": gated,
+            "frequency_share": frequency_share,
         }
         self.position = PositionalEmbedding(max_length, positional_embedding, dtype=self.dtype_policy)
         self.input_dropout = SeededDropout(hidden_dropout, dtype=self.dtype_policy)

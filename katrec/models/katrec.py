@@ -6,10 +6,16 @@ from typing import Any, Optional
 
 import tensorflow as tf
 
-from katrec.data import collaborative_graph, item_edges
+from katrec.data import collaborative_graph, item_attributes, item_edges
 from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.data.dataset import Dataset
-from katrec.layers import ItemCooccurrence, KnowledgeGraphEncoder, NeighbourScores, embedding_initializer
+from katrec.layers import (
+    ItemCooccurrence,
+    ItemTable,
+    KnowledgeGraphEncoder,
+    NeighbourScores,
+    embedding_initializer,
+)
 from katrec.layers.seeds import fold
 from katrec.layers.transr import pairwise_loss
 from katrec.models.base import ItemTables
@@ -22,14 +28,14 @@ class KATRec(TransformerModel):
 
     Args:
       settings: as in `TransformerModel`, and entity_dim, relation_dim, propagation_dims, message_dropout, l2_normalize,
-        attention, transformer_inputs, item_table, fusion, fusion_activation, neighbour_scores, neighbour_gaps,
-        neighbour_transitions, user_modeling, kg_l2.
+        attention, transformer_inputs, item_table, item_table_dropout, attribute_vectors, fusion, fusion_activation,
+        neighbour_scores, neighbour_gaps, transition_reach, user_modeling, kg_l2.
       dataset: its collaborative graph is built; sizes are read.
       policy: as in `TransformerModel`.
 
     Attributes:
       encoder: the `KnowledgeGraphEncoder`, with the `TransR` scorer.
-      own_table: the sequential module's item embeddings where they are not the graph's, float[|I|, q], else None.
+      own_table: the `ItemTable` of the sequential module where its item embeddings are not the graph's, else None.
       graph_projection: W, what E* is multiplied with before it is added to `own_table`, float[q, q], or None.
     """
 
@@ -52,8 +58,9 @@ class KATRec(TransformerModel):
         self.reads_graph = settings.transformer_inputs == "graph"
         self.own_table = None
         if not self.reads_graph or settings.item_table in ("own", "sum"):
-            self.own_table = self.add_weight(
-                name="items", shape=(dataset.num_items, settings.node_dim), initializer=embedding_initializer()
+            attributes = item_attributes.build(self.graph, dataset) if settings.attribute_vectors else ()
+            self.own_table = ItemTable(
+                dataset.num_items, settings.node_dim, settings.item_table_dropout, *attributes, name="items"
             )
         self.graph_projection = None
         if settings.item_table == "sum":
@@ -61,10 +68,10 @@ class KATRec(TransformerModel):
                 name="W", shape=(settings.node_dim, settings.node_dim), initializer=embedding_initializer()
             )
         if settings.neighbour_scores:
-            edges = item_edges.build(self.graph, dataset, settings.neighbour_transitions)
+            edges = item_edges.build(self.graph, dataset, settings.transition_reach)
             if len(edges.tails):
                 self.neighbours = NeighbourScores(
-                    *edges, settings.neighbour_gaps, settings.neighbour_transitions, name="neighbours"
+                    *edges, settings.neighbour_gaps, settings.transition_reach, name="neighbours"
                 )
         self.fusion = ItemCooccurrence(settings.fusion_activation, dtype=policy) if settings.fusion else None
 
@@ -94,7 +101,7 @@ class KATRec(TransformerModel):
         """
         nodes = self.encoder(fold(seed, 0), matrices=graph)
         graph_items = nodes[: self.num_items]
-        sequential_items = graph_items if self.own_table is None else tf.convert_to_tensor(self.own_table)
+        sequential_items = self.own_table(fold(seed, 1)) if self.own_table else graph_items
         inputs = graph_items if self.reads_graph else sequential_items
         if self.graph_projection is not None:
             sequential_items += graph_items @ self.graph_projection

@@ -111,8 +111,8 @@ class SASRec(NextItemModel):
 class ESASRec(SASRec):
     """eSASRec (Tikhonovich et al. 2025): SASRec with LiGR's gated layers, and the softmax instead of one negative.
 
-    Its authors draw the softmax's negatives; here it is over all items, which catalogues of this size allow. Arguments as
-    `SASRec`'s.
+    Its authors draw the softmax's negatives; here it is over all items, which catalogues of this size allow. Arguments
+    as `SASRec`'s.
     """
 
     layer_options: ClassVar[dict[str, Any]] = {"inner_factor": 4, "gated": True}

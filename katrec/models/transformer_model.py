@@ -21,8 +21,8 @@ class TransformerModel(RankingModel):
 
     Args:
       settings: read are max_sequence_length, num_layers, num_heads, hidden_dropout, attention_dropout,
-        positional_embedding, objective and what it reads, layer_norm, inner_factor, scaled_inputs, head,
-        head_layer_norm.
+        positional_embedding, objective and what it reads, layer_norm, inner_factor, frequency_share,
+        scaled_inputs, head, head_layer_norm.
       num_items: |I|.
       hidden_dim: q.
       policy: as in `RankingModel`, of the transformer, the head and the scores.
@@ -57,6 +57,7 @@ class TransformerModel(RankingModel):
             inner_factor=settings.inner_factor,
             pre_norm=settings.layer_norm == "pre",
             causal=objective.causal,
+            frequency_share=settings.frequency_share,
             dtype=policy,
             name="transformer",
         )

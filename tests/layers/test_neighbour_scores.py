@@ -17,10 +17,10 @@ SEQUENCES = np.array([[5, 5, 0, 2], [3, 0, 1, 0], [5, 5, 5, 4], [0, 6, 1, 2]], n
 CHOSEN = np.array([[0, 0, 1, 1], [0, 1, 0, 1], [0, 0, 0, 1], [0, 1, 0, 1]], bool)
 
 
-def layer_of(generator, gaps=2, q=3, transitions=False):
+def layer_of(generator, gaps=2, q=3, reach=0):
     heads, *columns = map(np.array, zip(*EDGES))
     starts = np.searchsorted(heads, np.arange(ITEMS + 1))
-    layer = NeighbourScores(starts, *columns, num_gaps=gaps, transitions=transitions)
+    layer = NeighbourScores(starts, *columns, num_gaps=gaps, transition_reach=reach)
     layer.build([None, q])
     layer.set_weights([generator.normal(size=weight.shape) for weight in layer.get_weights()])
     return layer
@@ -64,13 +64,31 @@ def test_scores_are_those_of_loops(generator, gaps):
 
 
 def test_a_windows_own_transitions_are_not_counted(generator):
-    layer = layer_of(generator, 3, transitions=True)
+    layer = layer_of(generator, 3, reach=1)
     vectors = generator.normal(size=(CHOSEN.sum(), 3)).astype(np.float32)
     windows = np.concatenate([SEQUENCES, [[1], [1], [0], [4]]], axis=1).astype(np.int32)
     given = dense(layer(vectors, SEQUENCES, CHOSEN, windows=windows), len(vectors))
     np.testing.assert_allclose(given, by_loops(layer, vectors, SEQUENCES, CHOSEN, windows), rtol=1e-4, atol=1e-5)
     # The edge from 0 to 2 has been seen there alone.
     assert (given[0] != dense(layer(vectors, SEQUENCES, CHOSEN), len(vectors))[0]).any()
+
+
+def test_own_transitions_at_any_distance_are_not_counted():
+    """Items 0 1 2 3, seen by nobody else: all that is known of them is where they stand, so there is nothing to add."""
+    heads, columns = [], []
+    for distance in (1, 2):
+        for item in range(4 - distance):
+            heads += [item, item + distance]
+            columns += [(2 * distance - 2, item + distance, 1), (2 * distance - 1, item, 1)]
+    order = np.argsort(heads, kind="stable")
+    starts = np.searchsorted(np.array(heads)[order], np.arange(ITEMS + 1))
+    layer = NeighbourScores(starts, *np.array(columns)[order].T, num_gaps=3, transition_reach=2)
+    layer.build([None, 2])
+    layer.set_weights([np.ones(weight.shape) for weight in layer.get_weights()])
+    window = np.array([[0, 1, 2, 3]], np.int32)
+    chosen, vectors = np.ones([1, 3], bool), np.ones([3, 2], np.float32)
+    assert dense(layer(vectors, window[:, :-1], chosen), 3).any()
+    assert not dense(layer(vectors, window[:, :-1], chosen, windows=window), 3).any()
 
 
 def test_gradient_numerically(generator):
@@ -115,7 +133,10 @@ def test_item_edges_by_hand(tiny_dataset):
     heads, relations, tails = np.array([(0, 2, 1), (0, 4, 7), (1, 3, 0), (2, 4, 2), (2, 5, 0), (7, 5, 0)], np.int32).T
     graph = CollaborativeGraph(heads, relations, tails, 8, 6)
     triplets = {(0, 0, 1, 1), (1, 1, 0, 1), (2, 2, 0, 1)}
-    assert found(item_edges.build(graph, dataset, transitions=False)) == triplets
+    assert found(item_edges.build(graph, dataset, transition_reach=0)) == triplets
     # 0 is followed by 1 twice, 1 by 2 once; nothing leads from one user's history to the next.
     transitions = {(0, 3, 1, 2), (1, 4, 0, 2), (1, 3, 2, 1), (2, 4, 1, 1)}
-    assert found(item_edges.build(graph, dataset, transitions=True)) == triplets | transitions
+    assert found(item_edges.build(graph, dataset, transition_reach=1)) == triplets | transitions
+    # Two places later than 0 stands 1 again, in one history; 2 is two places after 1.
+    further = {(0, 5, 1, 1), (1, 6, 0, 1), (1, 5, 2, 1), (2, 6, 1, 1)}
+    assert found(item_edges.build(graph, dataset, transition_reach=2)) == triplets | transitions | further

@@ -18,12 +18,17 @@ CASES = {
     "TransR": (layers.TransR(3, 5), lambda layer: layer((X[:, 0], np.array([2, 1]), X[:, 1:]))),
     "BiInteractionAggregator": (layers.BiInteractionAggregator(5), lambda layer: layer((X[0], X[1]))),
     "TransformerLayer": (
-        layers.TransformerLayer(4, 0.3, 0.4, 2, "relu", True, True),
+        layers.TransformerLayer(4, 0.3, 0.4, 2, "relu", True, True, True, 0.3),
         lambda layer: layer(X, MASK, seed=SEED),
     ),
     "TransformerEncoder": (
-        layers.TransformerEncoder(5, 3, "sinusoidal", 4, 0.3, 0.4, 2, "relu", True, True),
+        layers.TransformerEncoder(5, 3, "sinusoidal", 4, 0.3, 0.4, 2, "relu", True, True, True, 0.3),
         lambda layer: layer(X, MASK, seed=SEED),
+    ),
+    "FrequencyRescaler": (layers.FrequencyRescaler(), lambda layer: layer(X, X, MASK[:, None])),
+    "ItemTable": (
+        layers.ItemTable(4, 3, 0.5, np.array([0, 2, 3]), np.array([1, 0, 1]), 2),
+        lambda layer: layer(SEED),
     ),
     "SelfAttention": (layers.SelfAttention(4, 0.3), lambda layer: layer(X, X, MASK[:, None], seed=SEED)[0]),
     "PositionalEmbedding": (layers.PositionalEmbedding(9, "sinusoidal"), lambda layer: layer(X)),
@@ -32,7 +37,7 @@ CASES = {
     "ItemCooccurrence": (layers.ItemCooccurrence("leaky_relu"), lambda layer: layer((X[0], X[1]))),
     "NeighbourScores": (
         layers.NeighbourScores(
-            np.array([0, 2, 3, 3]), np.array([0, 1, 1]), np.array([1, 2, 0]), np.array([1, 4, 2]), 3, True
+            np.array([0, 2, 3, 3]), np.array([0, 1, 1]), np.array([1, 2, 0]), np.array([1, 4, 2]), 3, 1
         ),
         lambda layer: tf.concat(
             [

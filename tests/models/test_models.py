@@ -77,8 +77,8 @@ def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_set
 
 def test_next_item_loss_is_the_mean_over_all_positions(tiny_dataset, make_settings, batch, generator):
     # A position within a window is not the last one, and a window's own transitions count at prediction alone.
-    same = {"positional_embedding": "none", "neighbour_transitions": False}
-    values = {"hidden_dropout": 0, "attention_dropout": 0, "message_dropout": 0, **same}
+    same = {"positional_embedding": "none", "transition_reach": 0}
+    values = {"hidden_dropout": 0, "attention_dropout": 0, "message_dropout": 0, "item_table_dropout": 0, **same}
     model = build(make_settings(model=NEXT_ITEM, **values), tiny_dataset)
     for weight in model.trainable_variables:
         weight.assign(generator.normal(size=weight.shape) / 2)
@@ -104,7 +104,15 @@ def test_the_summed_table_is_read_and_scored(tiny_dataset, make_settings, genera
     model = build(make_settings(model=NEXT_ITEM), tiny_dataset)
     for weight in model.trainable_variables:
         weight.assign(generator.normal(size=weight.shape) / 2)
-    expected = model.own_table.numpy() + model.encoder(None).numpy()[:24] @ model.graph_projection.numpy()
+    joined = dict(zip(range(24), [set() for _ in range(24)]))
+    for head, _, tail in tiny_dataset.triplets:
+        for item, other in ((head, tail), (tail, head)):
+            if item < 24 <= other:
+                joined[item].add(other - 24)
+    vectors = model.own_table.vectors.numpy()
+    shared = [np.mean(vectors[list(joined[item])], axis=0) if joined[item] else np.zeros(16) for item in range(24)]
+    assert np.any(shared)
+    expected = model.own_table.rows.numpy() + shared + model.encoder(None).numpy()[:24] @ model.graph_projection.numpy()
     tables = model.item_tables()
     np.testing.assert_allclose(tables.outputs, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(tables.inputs[:24], tables.outputs)
@@ -158,7 +166,7 @@ def test_ablations_are_what_their_names_say(tiny_dataset, make_settings):
     assert len(level1.encoder.aggregators) == 1
     assert level1.item_tables().outputs.shape == (24, 12)
     connection = variant(tiny_dataset, make_settings, ablation="connection")
-    np.testing.assert_array_equal(connection.item_tables().inputs[:24], connection.own_table)
+    np.testing.assert_array_equal(connection.item_tables().inputs[:24], connection.own_table.rows)
     uniform = variant(tiny_dataset, make_settings, ablation="no_attention")
     heads = uniform.encoder.networks.heads.numpy()
     np.testing.assert_allclose(uniform.attention_weights, 1 / np.bincount(heads)[heads], rtol=1e-6)

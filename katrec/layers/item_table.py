@@ -1,0 +1,93 @@
+"""The sequential module's own item embeddings, V* where it is not the graph's (Section 3.3.3)."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from katrec.layers.initializers import embedding_initializer
+from katrec.layers.packing import packed, unpacked
+from katrec.layers.seeded_dropout import SeededDropout
+
+
+@tf.keras.saving.register_keras_serializable(package="katrec")
+class ItemTable(tf.keras.layers.Layer):
+    """A row for each item. Beyond the paper, rows that are left out at random, and vectors that items share.
+
+    With `entities` A_i of an item i, those that a triplet joins to it and that are no items themselves,
+
+        V*_i = Dropout(v_i) + (1 / |A_i|) Σ_{a ∈ A_i} u_a
+
+    where the dropout leaves out whole rows: what the other rows and the shared vectors say of such an item must serve.
+
+    Args:
+      num_items: |I|.
+      dim: q.
+      dropout: share of the rows that are left out in a step; the others are scaled by 1 / (1 − dropout).
+      items, entities: int[P], the pairs (i, a), each once; none by default.
+      num_entities: how many entities there are.
+
+    Input:
+      the dropout's seed, int32[2], or None at inference.
+
+    Output:
+      V*, float32[|I|, q].
+
+    Raises:
+      ValueError: a pair is outside the sizes.
+    """
+
+    def __init__(
+        self,
+        num_items: int,
+        dim: int,
+        dropout: float = 0.0,
+        items: Optional[np.ndarray] = None,
+        entities: Optional[np.ndarray] = None,
+        num_entities: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_items, self.dim, self.dropout, self.num_entities = num_items, dim, dropout, num_entities
+        self.items = np.zeros(0, np.int32) if items is None else items
+        self.entities = np.zeros(0, np.int32) if entities is None else entities
+        if self.items.max(initial=-1) >= num_items or self.entities.max(initial=-1) >= num_entities:
+            raise ValueError(f"a pair is not of {num_items} items and {num_entities} entities")
+        self.dropout_layer = SeededDropout(dropout)
+        self.rows = self.add_weight(name="rows", shape=(num_items, dim), initializer=embedding_initializer())
+        self.vectors = None
+        if len(self.items):
+            self.vectors = self.add_weight(
+                name="entities", shape=(num_entities, dim), initializer=embedding_initializer()
+            )
+            counts = np.bincount(self.items, minlength=num_items)
+            self.means = tf.sparse.SparseTensor(
+                np.stack([self.items, self.entities], axis=1).astype(np.int64),
+                (1 / counts[self.items]).astype(np.float32),
+                (num_items, num_entities),
+            )
+
+    def call(self, seed: Optional[tf.Tensor]) -> tf.Tensor:
+        rows = tf.convert_to_tensor(self.rows)
+        if seed is not None and self.dropout:
+            rows *= self.dropout_layer(tf.ones([self.num_items, 1]), seed=seed)
+        if self.vectors is not None:
+            rows += tf.sparse.sparse_dense_matmul(self.means, tf.convert_to_tensor(self.vectors))
+        return rows
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_items": self.num_items,
+            "dim": self.dim,
+            "dropout": self.dropout,
+            "items": packed(self.items),
+            "entities": packed(self.entities),
+            "num_entities": self.num_entities,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> ItemTable:
+        return cls(**{**config, **{name: unpacked(config[name]) for name in ("items", "entities")}})
