@@ -14,7 +14,7 @@ from absl import flags
 
 from katrec.common import command_line
 from katrec.runs import Run
-from katrec.serving import integrity
+from katrec.serving import integrity, versions
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output_dir", None, "Run directory of the model.", flag_values=FLAGS)
@@ -29,8 +29,12 @@ flags.DEFINE_string(
     flag_values=FLAGS,
 )
 flags.DEFINE_integer("max_k", 100, "The most items that a request may ask for.", 1, flag_values=FLAGS)
-
-
+flags.DEFINE_boolean(
+    "versioned",
+    False,
+    "Write to the next number in --saved_model, NAME/1, NAME/2, …, which TensorFlow Serving takes up by itself.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_boolean(
     "verify", False, "Compare the SHA-256 of the files of --saved_model with its manifest.", flag_values=FLAGS
 )
@@ -43,14 +47,16 @@ def main() -> None:
         return
     if FLAGS.output_dir is None:
         raise command_line.FlagError("--output_dir is needed: the run directory to export")
-    if os.path.exists(FLAGS.saved_model):
+    if os.path.exists(os.path.join(FLAGS.saved_model, "saved_model.pb") if FLAGS.versioned else FLAGS.saved_model):
         raise command_line.FlagError(f"--saved_model={FLAGS.saved_model}: exists; remove it or choose another name")
-    Run(FLAGS.output_dir, FLAGS.datasets_dir).export(FLAGS.saved_model, FLAGS.max_k)
+    folder = versions.following(FLAGS.saved_model) if FLAGS.versioned else FLAGS.saved_model
+    Run(FLAGS.output_dir, FLAGS.datasets_dir).export(folder, FLAGS.max_k)
 
 
 def _verify(path):
     if not os.path.isdir(path):
         raise command_line.FlagError(f"--saved_model={path}: there is no such folder")
+    path = versions.newest(path)
     count = integrity.check(path)
     if not count:
         raise command_line.UserError(f"{path}: has no {integrity.MANIFEST}, nothing to compare with; export it again")

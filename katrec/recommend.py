@@ -28,6 +28,11 @@ flags.DEFINE_string(
     "history", None, "Item ids separated by commas, oldest first; one with a comma in double quotes.", flag_values=FLAGS
 )
 flags.DEFINE_string("user", None, "The user's id, for a model that knows its users.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "exclude", None, "Item ids that are not to be recommended, written as --history.", flag_values=FLAGS
+)
+flags.DEFINE_string("include", None, "The only item ids that may be recommended, as --history.", flag_values=FLAGS)
+flags.DEFINE_boolean("allow_seen", False, "Items of the history may be recommended too.", flag_values=FLAGS)
 flags.DEFINE_integer("k", 10, "How many items.", 1, flag_values=FLAGS)
 flags.DEFINE_boolean(
     "explain", False, "Also say why: paths of the knowledge graph and attention on the history.", flag_values=FLAGS
@@ -80,7 +85,7 @@ def _check_flags():
 def _answer(recommender):
     history = split(FLAGS.history)
     users = None if FLAGS.user is None else [FLAGS.user]
-    items = recommender.recommend([history], FLAGS.k, users)[0]
+    items = recommender.recommend([history], FLAGS.k, users, **_filters())[0]
     explanations = _explanations(recommender, history, items) if FLAGS.explain else [None] * len(items)
     rows = [
         {"rank": rank, "item": item, "title": recommender.titles.get(item, ""), "score": score}
@@ -92,6 +97,14 @@ def _answer(recommender):
             file.write(text)
     else:
         sys.stdout.write(text)
+
+
+def _filters():
+    lists = {name: FLAGS[name].value for name in ("exclude", "include")}
+    return {
+        **{name: None if text is None else split(text) for name, text in lists.items()},
+        "allow_seen": FLAGS.allow_seen,
+    }
 
 
 def _explanations(recommender, history, items):
@@ -116,7 +129,7 @@ def _write_file(recommender):
         # At most a batch of lines waits for its users to be read.
         lines, again = itertools.tee(lines)
         users = (user for _, user in again)
-    answers = recommender.recommend_stream((history for history, _ in lines), FLAGS.k, users)
+    answers = recommender.recommend_stream((history for history, _ in lines), FLAGS.k, users, **_filters())
     if target is None:
         _write_rows(answers, sys.stdout)
         return

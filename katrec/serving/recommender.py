@@ -16,7 +16,8 @@ from tqdm import tqdm
 from katrec.common import files
 from katrec.common.command_line import UserError, reason
 from katrec.common.ids import as_text
-from katrec.serving import EXTRA, integrity
+from katrec.serving import EXTRA, integrity, versions
+from katrec.serving.filters import FILTERED, Filters, padded_ids
 from katrec.serving.unknown import MISSING, UnknownIds
 
 if TYPE_CHECKING:
@@ -55,11 +56,12 @@ class Recommender:
 
     @classmethod
     def load(cls, path: str, datasets_dir: str = "datasets") -> Recommender:
-        """Loads the SavedModel in `path`; `datasets_dir` as above.
+        """Loads the SavedModel in `path`, or the newest of its versions there; `datasets_dir` as above.
 
         Raises:
           UserError: there is none, it is damaged, or it is not an export of this project.
         """
+        path = versions.newest(path)
         if not os.path.exists(os.path.join(path, "saved_model.pb")):
             raise UserError(f"{path}: no SavedModel; python -m katrec.export writes one")
         integrity.check(path)
@@ -77,7 +79,16 @@ class Recommender:
             titles = {item: title for item, title in pairs if title}
         return cls(saved, titles, datasets_dir)
 
-    def recommend(self, histories: Any, k: int = 10, users: Optional[Sequence[Any]] = None) -> Any:
+    def recommend(
+        self,
+        histories: Any,
+        k: int = 10,
+        users: Optional[Sequence[Any]] = None,
+        *,
+        exclude: Any = None,
+        include: Any = None,
+        allow_seen: bool = False,
+    ) -> Any:
         """Recommends items that a history does not have.
 
         Ids may be text, bytes or numbers: "3", b"3" and 3.0 are one id. Ids that the model does not know are passed
@@ -89,37 +100,61 @@ class Recommender:
             as in `prepare_frames`.
           k: how many items.
           users: raw user ids, one for each history, for a model that takes users; unknown ones are allowed.
+          exclude: raw ids of items that are not to be recommended either: a list for all histories, or, where these are
+            no DataFrame, one list for each.
+          include: in the same way, the only items that may be; of an empty list none is.
+          allow_seen: whether items of the history may be recommended too.
 
         Returns:
           A list for each history of pairs (item, score), the best first, fewer than k where no more items are left; of
           a DataFrame a DataFrame with the columns user_id, rank, item_id, score (user and item as they were given).
 
         Raises:
-          ValueError: k is not within 1 … max_k, the histories are of none of these kinds, or the users are not as many.
-          UserError: a user or a time of a DataFrame is missing or not understood.
+          ValueError: k is not within 1 … max_k, the histories are of none of these kinds, or the users or the lists are
+            not as many.
+          UserError: a user or a time of a DataFrame is missing or not understood, or an export of an earlier version
+            knows no filters.
         """
+        filters = self._filters(exclude, include, allow_seen)
         if hasattr(histories, "columns"):
-            return self._recommend_frame(histories, k)
+            return self._recommend_frame(histories, k, filters)
         if users is not None and hasattr(histories, "__len__") and len(users) != len(histories):
             raise ValueError(f"{len(histories)} histories and {len(users)} users: each history needs one user")
         unknown = UnknownIds(self._knows)
-        answers = list(self._stream(histories, k, users, unknown))
+        answers = list(self._stream(histories, k, users, unknown, filters))
         unknown.warn(stacklevel=2)
+        filters.end(stacklevel=2)
         return answers
 
     def recommend_stream(
-        self, histories: Iterable[Sequence[Any]], k: int = 10, users: Optional[Iterable[Any]] = None
+        self,
+        histories: Iterable[Sequence[Any]],
+        k: int = 10,
+        users: Optional[Iterable[Any]] = None,
+        *,
+        exclude: Any = None,
+        include: Any = None,
+        allow_seen: bool = False,
     ) -> Iterator[list[tuple[str, float]]]:
         """Yields what `recommend` lists, for any number of histories, in batches of 512; arguments as there.
 
         What it warns about is said at the end.
         """
+        filters = self._filters(exclude, include, allow_seen)
         unknown = UnknownIds(self._knows)
-        yield from self._stream(histories, k, users, unknown)
+        yield from self._stream(histories, k, users, unknown, filters)
         unknown.warn(stacklevel=2)
+        filters.end(stacklevel=2)
 
-    def _stream(self, histories, k, users, unknown):
+    def _filters(self, exclude, include, allow_seen):
+        filters = Filters(exclude, include, allow_seen, self._knows)
+        if filters.given and FILTERED not in self.signatures:
+            raise UserError("this export is of a version of katrec without filters; export the run again")
+        return filters
+
+    def _stream(self, histories, k, users, unknown, filters):
         k = _checked_k(k, self.max_k)
+        recommend = self.signatures[FILTERED if filters.given else "recommend"]
         if users is not None and not self.takes_users:
             raise ValueError("this model does not know users, only histories: leave `users` out")
         users = None if users is None else iter(users)
@@ -127,7 +162,7 @@ class Recommender:
             of_batch = None if users is None else [_id(user) for user in itertools.islice(users, len(batch))]
             if of_batch is not None and len(of_batch) < len(batch):
                 raise ValueError("there are fewer users than histories: each history needs one user")
-            given = self.signatures["recommend"](k=tf.constant(k), **self._inputs(batch, of_batch))
+            given = recommend(k=tf.constant(k), **self._inputs(batch, of_batch), **filters.inputs(len(batch)))
             unknown.add(batch, given["unknown"].numpy())
             for items, scores in zip(given["items"].numpy(), given["scores"].numpy().tolist()):
                 yield [(item.decode(), score) for item, score in zip(items, scores) if item]
@@ -202,18 +237,18 @@ class Recommender:
         return self.signatures["graph_attention"]()["weights"].numpy()
 
     def _inputs(self, histories, users):
-        width = max(1, *map(len, histories)) if histories else 1
-        padded = [history + [""] * (width - len(history)) for history in histories]
-        inputs = {"history": tf.constant(padded)}
+        inputs = {"history": padded_ids(histories)}
         if self.takes_users:
             inputs["user"] = tf.constant(users if users is not None else [""] * len(histories))
         return inputs
 
-    def _recommend_frame(self, frame, k):
+    def _recommend_frame(self, frame, k, filters):
         import pandas as pd
 
         from katrec.common.times import ordered
 
+        if filters.for_each:
+            raise ValueError("histories of a DataFrame have no order: give exclude and include as one list for all")
         named = [names for names in FRAME_COLUMNS if set(names) <= set(frame.columns)]
         if not named:
             raise ValueError(
@@ -231,13 +266,14 @@ class Recommender:
         grouped = frame.iloc[order].groupby(user, sort=True, observed=True)[item]
         users, histories = zip(*((one, items.tolist()) for one, items in grouped)) if len(frame) else ((), ())
         unknown = UnknownIds(self._knows)
-        answers = self._stream(histories, k, users if self.takes_users else None, unknown)
+        answers = self._stream(histories, k, users if self.takes_users else None, unknown, filters)
         rows = [
             (one, rank, found, score)
             for one, items in zip(users, answers)
             for rank, (found, score) in enumerate(items, start=1)
         ]
         unknown.warn(stacklevel=3)
+        filters.end(stacklevel=3)
         return pd.DataFrame(rows, columns=[user, "rank", item, "score"])
 
 

@@ -27,13 +27,18 @@ class Served(tf.Module):
       - serving_default(history: string[B, n]) → items: string[B, 10], scores: float32[B, 10], unknown: int32[B];
         recommend(history, k: int32[]) the same of k ≤ max_k items. Items of the history are never recommended; a place
         that no item is left for is "" with −∞.
+      - recommend_filtered(history, k, exclude: string[B, e], include: string[B, c], allow_seen: bool[]): the same,
+        without the items to exclude; where a row of `include` has an id, the best of those alone; with `allow_seen`
+        items of the history too. "" is passed over.
       - recommend_from(history, candidates: string[B, c]) → scores: float32[B, c], −∞ for unknown ids; unknown.
       - rank(history, item: string[B]) → rank: int32[B], from 1, among the items outside the history, ties against it;
         0 for an unknown item.
       - encode(history) → vectors: float32[B, q + 2]; item_table() → items: string[|I|], vectors: float32[|I|, q + 2]:
         their inner products are the scores, for an approximate-nearest-neighbour index. The last two columns of the
-        items are their biases and their training interactions; a history's are 1, 0, those of an empty one 0, 1. A
-        model's `neighbour_scores` are added in the other signatures alone.
+        items are their biases and c times their training interactions; a history's are 1, 0, those of an empty one 0,
+        1/c. c makes the column small, at most 2⁻¹⁰, or an index would find by it alone.
+      - neighbours(history) → items: string[B, m], scores: float32[B, m], for a model with `neighbour_scores`: what is
+        added to those products, once for each item; "" with 0 fills the rows.
       - metadata() → json: string[].
       - attention(history) → items: string[B, w], weights: float32[B, heads, w], w ≤ T, for KATRec and BERT4Rec: the
         last layer's weights on the items that are read, at the position that is predicted.
@@ -69,7 +74,10 @@ class Served(tf.Module):
         self.parts = model.inference_layers
         self._vectors, self._weights = model.next_item_vectors, getattr(model, "next_item_attention", None)
         self.inputs = None if tables.inputs is None else tf.Variable(tables.inputs, trainable=False, name="inputs")
-        columns = [tables.outputs, model.item_bias[:, None], np.asarray(popularity, np.float32)[:, None]]
+        # A power of two: counts come back as they were.
+        self._popularity_scale = 2.0 ** -(10 + int(np.max(popularity, initial=0)).bit_length())
+        popular = np.asarray(popularity, np.float32)[:, None] * self._popularity_scale
+        columns = [tables.outputs, model.item_bias[:, None], popular]
         self.items = tf.Variable(tf.concat(columns, axis=1), trainable=False, name="items")
         self.users = None
         if tables.users is not None:
@@ -95,6 +103,15 @@ class Served(tf.Module):
         made = {
             "serving_default": (self._recommend_default, history),
             "recommend": (self._recommend, {**history, **k}),
+            "recommend_filtered": (
+                self._recommend_filtered,
+                {
+                    **history,
+                    **k,
+                    **{name: tf.TensorSpec([None, None], tf.string, name) for name in ("exclude", "include")},
+                    "allow_seen": tf.TensorSpec([], tf.bool, "allow_seen"),
+                },
+            ),
             "recommend_from": (
                 self._recommend_from,
                 {**history, "candidates": tf.TensorSpec([None, None], tf.string, "candidates")},
@@ -104,6 +121,8 @@ class Served(tf.Module):
             "item_table": (lambda: {"items": self.item_ids.read_value(), "vectors": self.items.read_value()}, {}),
             "metadata": (lambda: {"json": tf.constant(self._metadata)}, {}),
         }
+        if self.item_edges:
+            made["neighbours"] = (self._neighbours, history)
         if self._weights is not None:
             made["attention"] = (self._attention, history)
         if self.edges is not None:
@@ -117,6 +136,37 @@ class Served(tf.Module):
         return self._recommend(history, tf.constant(min(DEFAULT_K, self._max_k)), user)
 
     def _recommend(self, history, k, user=None):
+        known, unknown = self._read(history)
+        return {**self._best(k, known, user, _without, known), "unknown": unknown}
+
+    def _recommend_filtered(self, history, k, exclude, include, allow_seen, user=None):
+        known, unknown = self._read(history)
+        excluded, included = self._read(exclude)[0], self._read(include)[0]
+        chosen = tf.reduce_any(include != "", axis=1)
+        rows = tf.shape(history)[0]
+        checks = [
+            tf.debugging.assert_equal(tf.shape(lists)[0], rows, f"each history needs one row of {name}")
+            for name, lists in (("exclude", exclude), ("include", include))
+        ]
+        with tf.control_dependencies(checks):
+            k = tf.identity(k)
+
+        def allowed(known, scores, excluded, included, chosen):
+            scores = tf.cond(allow_seen, lambda: scores, lambda: _without(known, scores))
+            places, ones = _places(included), tf.ones_like(included.flat_values)
+            inside = tf.tensor_scatter_nd_update(tf.zeros_like(scores, tf.int32), places, ones) > 0
+            return _without(excluded, tf.where(inside | ~chosen[:, None], scores, NO_SCORE))
+
+        return {**self._best(k, known, user, allowed, known, excluded, included, chosen), "unknown": unknown}
+
+    def _best(self, k, known, user, allowed, *inputs):
+        """Returns the items and scores of the k best of each history.
+
+        Args:
+          allowed: function of the histories' known items, the scores and the further inputs, which gives the scores
+            with −∞ for what is not to be recommended.
+          inputs: what `allowed` reads, a row for each history; the first are the histories' known items.
+        """
         with tf.control_dependencies(
             [
                 tf.debugging.assert_greater(k, 0, f"k must be from 1 to {self._max_k}"),
@@ -124,14 +174,13 @@ class Served(tf.Module):
             ]
         ):
             k = tf.identity(k)
-        known, unknown = self._read(history)
 
-        def best(scores, known):
-            return tf.math.top_k(_without(known, scores), k)
+        def best(scores, known, *others):
+            return tf.math.top_k(allowed(known, scores, *others), k)
 
-        scores, numbers = self._scored(best, [tf.float32, tf.int32], known, user, known)
+        scores, numbers = self._scored(best, [tf.float32, tf.int32], known, user, *inputs)
         items = tf.where(scores > NO_SCORE, tf.gather(self.item_ids, numbers), NO_ITEM)
-        return {"items": items, "scores": scores, "unknown": unknown}
+        return {"items": items, "scores": scores}
 
     def _recommend_from(self, history, candidates, user=None):
         known, unknown = self._read(history)
@@ -159,6 +208,21 @@ class Served(tf.Module):
 
     def _encode(self, history, user=None):
         return {"vectors": self._encoded(self._read(history)[0], user)}
+
+    def _neighbours(self, history, user=None):
+        known, _ = self._read(history)
+        vectors = self._encoded(known, user)[:, :-2]
+        places, values = self._neighbour_scores(vectors, self._right_aligned(known), self._tables())
+        # An item that several edges reach has one sum.
+        keys, inverse = tf.unique(
+            tf.cast(places[:, 0], tf.int64) * self.items.shape[0] + tf.cast(places[:, 1], tf.int64)
+        )
+        sums = tf.math.unsorted_segment_sum(values, inverse, tf.size(keys))
+        rows = tf.cast(keys // self.items.shape[0], tf.int32)
+        ids = tf.gather(self.item_ids, keys % self.items.shape[0])
+        count = known.nrows(out_type=tf.int32)
+        items, scores = (tf.RaggedTensor.from_value_rowids(one, rows, count) for one in (ids, sums))
+        return {"items": items.to_tensor(NO_ITEM), "scores": scores.to_tensor(0.0)}
 
     def _attention(self, history, user=None):
         known, _ = self._read(history)
@@ -216,7 +280,8 @@ class Served(tf.Module):
         ones = tf.ones_like(vectors[:, :1])
         vectors = tf.concat([vectors, ones, tf.zeros_like(ones)], axis=1)
         width = self.items.shape[1]
-        return tf.where((known.row_lengths() == 0)[:, None], tf.one_hot(width - 1, width), vectors)
+        popular = tf.one_hot(width - 1, width, on_value=1 / self._popularity_scale, dtype=tf.float32)
+        return tf.where((known.row_lengths() == 0)[:, None], popular, vectors)
 
     def _scored(self, function, dtypes, known, user, *inputs):
         """Returns the results of function(scores of all items, *inputs) of each history, some histories at a time."""
@@ -258,8 +323,13 @@ def _in_blocks(function, dtypes, size, *inputs):
 
 def _without(known, scores):
     """Returns the scores, float32[B, |I|], with −∞ for the known items of each history."""
-    places = tf.stack([known.value_rowids(), tf.cast(known.flat_values, tf.int64)], axis=1)
+    places = _places(known)
     return tf.tensor_scatter_nd_update(scores, places, tf.fill(tf.shape(places)[:1], NO_SCORE))
+
+
+def _places(numbers):
+    """Returns int64[n, 2], the row and the number of each value of a ragged tensor."""
+    return tf.stack([numbers.value_rowids(), tf.cast(numbers.flat_values, tf.int64)], axis=1)
 
 
 def _checked(function, specs):
