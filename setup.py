@@ -9,6 +9,9 @@ HERE = Path(__file__).parent
 # TensorFlow Addons ended with TensorFlow 2.15; newer Pythons take Keras 2 and its AdamW from tf-keras.
 ADDONS = 'python_version < "3.12"'
 KERAS = 'python_version >= "3.12"'
+# What examples/nearest_neighbours.py and examples/server.py need.
+INDEX = ["faiss-cpu"]
+SERVE = ["fastapi", "uvicorn"]
 COMMANDS = {
     "katrec-preprocess": "preprocess.__main__",
     "katrec-train": "katrec.train",
@@ -67,7 +70,11 @@ setup(
         "matplotlib",
     ],
     extras_require={
+        "index": INDEX,
+        "serve": SERVE,
         "test": [
+            *INDEX,
+            *SERVE,
             "bandit",
             "hypothesis",
             "mkdocs",
@@ -77,6 +84,7 @@ setup(
             "pytest",
             "pytest-xdist",
             "ruff",
+            "selenium",
         ],
         # The newest pyarrow needs NumPy 2, which TensorFlow 2.15 cannot have.
         "parquet": [f"pyarrow<22; {ADDONS}", f"pyarrow; {KERAS}"],

@@ -7,14 +7,13 @@ A request is a string tensor of raw ids and ends with the recommended ids and sc
 
 import os
 import tempfile
-import time
 
 import numpy as np
 import tensorflow as tf
 from absl import flags
 
 from benchmarks.bound import product_seconds, query_bound, random
-from benchmarks.measure import report, seconds, total, traced_seconds
+from benchmarks.measure import elapsed, report, seconds, total, traced_seconds
 from benchmarks.synthetic import define, like
 from katrec import flags as settings_flags
 from katrec.common import command_line, files
@@ -62,7 +61,7 @@ def main():
     one = [request(generator.integers(dataset.num_users, size=1)) for _ in range(FLAGS.requests)]
     for inputs in one[:10]:
         answer(inputs)
-    p50, p99 = (f"{np.percentile([_elapsed(answer, inputs) for inputs in one], share) * 1e3:.2f}" for share in (50, 99))
+    p50, p99 = (f"{np.percentile([elapsed(answer, inputs) for inputs in one], share) * 1e3:.2f}" for share in (50, 99))
     inputs = request(many)
     batch = seconds(lambda: answer(inputs))
     positions = int((np.minimum(lengths[many], model.history_length) + 1).sum())
@@ -96,12 +95,6 @@ def _export(model, dataset, path):
     with files.replacing(items_file) as file:
         file.write("item_id\ttitle\n" + "".join(f"{item}\t\n" for item in ids[0]))
     return saved_model.write(Served(model, *ids, popularity, TOP, metadata), path, metadata, items_file)
-
-
-def _elapsed(function, argument):
-    started = time.perf_counter()
-    function(argument)
-    return time.perf_counter() - started
 
 
 def inference_bound(model, users, positions):

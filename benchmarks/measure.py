@@ -38,6 +38,13 @@ def seconds(function, repeats=7, per_call=1):
     return Seconds(float(np.median(times)), min(times), max(times))
 
 
+def elapsed(function, *arguments):
+    """Returns the seconds of one call."""
+    started = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - started
+
+
 def traced_seconds(function, *arrays, repeats=7):
     """Times a function of tensors as TensorFlow runs it in a traced step; the arrays become variables."""
     variables = [tf.Variable(array) for array in arrays]

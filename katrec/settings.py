@@ -137,6 +137,13 @@ class Settings:
         "The table of its own has a vector for each entity that is no item too, and an item the mean of its entities'.",
         by_model=_of_next_item(True),
     )
+    entity_loss: float = _setting(
+        0.0,
+        "λ of a loss beside the item's, with --attribute_vectors: the entities of the item that comes next are "
+        "predicted by their vectors.",
+        low=0,
+        by_model=_of_next_item(0.2),
+    )
     fusion: bool = _setting(
         True, "Score with Ê = σ((V* ‖ E*)Ŵ + b̂); --nofusion: with Ê = V*.", by_model=_of_next_item(False)
     )

@@ -102,3 +102,13 @@ def weighted_cross_entropy(
         return total, gradient
 
     return loss(vectors, items, tf.convert_to_tensor(bias), values)
+
+
+def weighted_log_sum_exp(vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Returns Σ_n w_n · ln Σ_i exp(v_n Êᵀ + b_O)_i, in blocks as `weighted_cross_entropy`; arguments as there.
+
+    It is −ln P of any item, here the first, and its logit.
+    """
+    labels = tf.zeros(tf.shape(vectors)[:1], tf.int32)
+    logits = tf.cast(tf.matmul(vectors, items[:1], transpose_b=True)[:, 0], tf.float32) + tf.convert_to_tensor(bias)[0]
+    return weighted_cross_entropy(vectors, items, bias, labels, weights) + tf.reduce_sum(weights * logits)

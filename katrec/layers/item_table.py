@@ -7,6 +7,7 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
+from katrec.layers.cross_entropy import weighted_log_sum_exp
 from katrec.layers.initializers import embedding_initializer
 from katrec.layers.packing import packed, unpacked
 from katrec.layers.seeded_dropout import SeededDropout
@@ -21,6 +22,9 @@ class ItemTable(tf.keras.layers.Layer):
         V*_i = Dropout(v_i) + (1 / |A_i|) Σ_{a ∈ A_i} u_a
 
     where the dropout leaves out whole rows: what the other rows and the shared vectors say of such an item must serve.
+    `entity_loss` asks a hidden state v for the entities of the item that comes next,
+
+        −(1 / |A_i|) Σ_{a ∈ A_i} ln P(a),   P = softmax(v uᵀ + b)
 
     Args:
       num_items: |I|.
@@ -28,6 +32,7 @@ class ItemTable(tf.keras.layers.Layer):
       dropout: share of the rows that are left out in a step; the others are scaled by 1 / (1 − dropout).
       items, entities: int[P], the pairs (i, a), each once; none by default.
       num_entities: how many entities there are.
+      predicts_entities: whether there is b, which `entity_loss` needs.
 
     Input:
       the dropout's seed, int32[2], or None at inference.
@@ -47,6 +52,7 @@ class ItemTable(tf.keras.layers.Layer):
         items: Optional[np.ndarray] = None,
         entities: Optional[np.ndarray] = None,
         num_entities: int = 0,
+        predicts_entities: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -57,7 +63,8 @@ class ItemTable(tf.keras.layers.Layer):
             raise ValueError(f"a pair is not of {num_items} items and {num_entities} entities")
         self.dropout_layer = SeededDropout(dropout)
         self.rows = self.add_weight(name="rows", shape=(num_items, dim), initializer=embedding_initializer())
-        self.vectors = None
+        self.predicts_entities = predicts_entities
+        self.vectors = self.bias = None
         if len(self.items):
             self.vectors = self.add_weight(
                 name="entities", shape=(num_entities, dim), initializer=embedding_initializer()
@@ -68,6 +75,9 @@ class ItemTable(tf.keras.layers.Layer):
                 (1 / counts[self.items]).astype(np.float32),
                 (num_items, num_entities),
             )
+            self.has_entities = tf.constant(counts > 0, tf.float32)
+        if self.vectors is not None and predicts_entities:
+            self.bias = self.add_weight(name="bias", shape=(num_entities,), initializer="zeros")
 
     def call(self, seed: Optional[tf.Tensor]) -> tf.Tensor:
         rows = tf.convert_to_tensor(self.rows)
@@ -76,6 +86,28 @@ class ItemTable(tf.keras.layers.Layer):
         if self.vectors is not None:
             rows += tf.sparse.sparse_dense_matmul(self.means, tf.convert_to_tensor(self.vectors))
         return rows
+
+    def entity_loss(self, vectors: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Returns the weighted sum of the loss above, a float32 scalar; 0 without entities.
+
+        An item without entities adds nothing.
+
+        Args:
+          vectors: v, float[n, q].
+          labels: the items i that come next, int32[n].
+          weights: float32[n].
+        """
+        if self.bias is None:
+            return tf.constant(0.0)
+        entities, bias = tf.convert_to_tensor(self.vectors), tf.convert_to_tensor(self.bias)
+        # The mean over A_i of the logits is the product with the mean of the vectors.
+        means, biases = (
+            tf.gather(tf.sparse.sparse_dense_matmul(self.means, one), labels) for one in (entities, bias[:, None])
+        )
+        logits = tf.reduce_sum(tf.cast(vectors, tf.float32) * means, axis=1) + biases[:, 0]
+        weights *= tf.gather(self.has_entities, labels)
+        sums = weighted_log_sum_exp(vectors, tf.cast(entities, vectors.dtype), bias, weights)
+        return sums - tf.reduce_sum(weights * logits)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -86,6 +118,7 @@ class ItemTable(tf.keras.layers.Layer):
             "items": packed(self.items),
             "entities": packed(self.entities),
             "num_entities": self.num_entities,
+            "predicts_entities": self.predicts_entities,
         }
 
     @classmethod

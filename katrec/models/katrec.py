@@ -28,8 +28,8 @@ class KATRec(TransformerModel):
 
     Args:
       settings: as in `TransformerModel`, and entity_dim, relation_dim, propagation_dims, message_dropout, l2_normalize,
-        attention, transformer_inputs, item_table, item_table_dropout, attribute_vectors, fusion, fusion_activation,
-        neighbour_scores, neighbour_gaps, transition_reach, user_modeling, kg_l2.
+        attention, transformer_inputs, item_table, item_table_dropout, attribute_vectors, entity_loss, fusion,
+        fusion_activation, neighbour_scores, neighbour_gaps, transition_reach, user_modeling, kg_l2.
       dataset: its collaborative graph is built; sizes are read.
       policy: as in `TransformerModel`.
 
@@ -43,6 +43,7 @@ class KATRec(TransformerModel):
         super().__init__(settings, dataset.num_items, settings.node_dim, policy, **kwargs)
         self.num_entities = dataset.num_entities
         self.kg_l2 = settings.kg_l2
+        self.entity_loss = settings.entity_loss
         self.user_modeling = settings.user_modeling
         self.encoder = KnowledgeGraphEncoder(
             *collaborative_graph.build(dataset),
@@ -60,7 +61,12 @@ class KATRec(TransformerModel):
         if not self.reads_graph or settings.item_table in ("own", "sum"):
             attributes = item_attributes.build(self.graph, dataset) if settings.attribute_vectors else ()
             self.own_table = ItemTable(
-                dataset.num_items, settings.node_dim, settings.item_table_dropout, *attributes, name="items"
+                dataset.num_items,
+                settings.node_dim,
+                settings.item_table_dropout,
+                *attributes,
+                predicts_entities=settings.entity_loss > 0,
+                name="items",
             )
         self.graph_projection = None
         if settings.item_table == "sum":
@@ -113,6 +119,12 @@ class KATRec(TransformerModel):
             users=nodes[self.num_entities :] if self.user_modeling else None,
             edges=self.neighbours.edges if self.neighbours else None,
         )
+
+    def auxiliary_loss(self, vectors: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """λ times the `ItemTable`'s entity loss. See `TransformerModel`."""
+        if self.own_table is None or not self.entity_loss:
+            return tf.constant(0.0)
+        return self.entity_loss * self.own_table.entity_loss(vectors, labels, weights)
 
     def triplet_loss(
         self, triplets: tf.Tensor, batch_size: Optional[tf.Tensor] = None, entities_only: bool = False

@@ -150,12 +150,23 @@ class TransformerModel(RankingModel):
         hidden = self.hidden_states(inputs, tables, context.own_seed(2))
         rows = tf.where(predicted)[:, 0]
         vectors = self.query_vectors(tf.boolean_mask(hidden, predicted), tf.gather(users, rows), tables)
+        labels, weights = tf.boolean_mask(labels, predicted), tf.gather(weights, rows)
         loss = weighted_cross_entropy(
             vectors,
             tf.cast(tables.outputs, vectors.dtype),
             self.head.bias,
-            tf.boolean_mask(labels, predicted),
-            tf.gather(weights, rows),
+            labels,
+            weights,
             self.neighbours(vectors, inputs, predicted, windows=windows) if self.neighbours else None,
         )
-        return loss / examples.total
+        return (loss + self.auxiliary_loss(vectors, labels, weights)) / examples.total
+
+    def auxiliary_loss(self, vectors: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Returns what is added to the sum of the items' losses, a scalar; nothing here.
+
+        Args:
+          vectors: those that score the items, float[n, q].
+          labels: the items, int32[n].
+          weights: float32[n].
+        """
+        return tf.constant(0.0)

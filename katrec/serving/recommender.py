@@ -120,7 +120,7 @@ class Recommender:
             return self._recommend_frame(histories, k, filters)
         if users is not None and hasattr(histories, "__len__") and len(users) != len(histories):
             raise ValueError(f"{len(histories)} histories and {len(users)} users: each history needs one user")
-        unknown = UnknownIds(self._knows)
+        unknown = UnknownIds(self.knows)
         answers = list(self._stream(histories, k, users, unknown, filters))
         unknown.warn(stacklevel=2)
         filters.end(stacklevel=2)
@@ -141,13 +141,13 @@ class Recommender:
         What it warns about is said at the end.
         """
         filters = self._filters(exclude, include, allow_seen)
-        unknown = UnknownIds(self._knows)
+        unknown = UnknownIds(self.knows)
         yield from self._stream(histories, k, users, unknown, filters)
         unknown.warn(stacklevel=2)
         filters.end(stacklevel=2)
 
     def _filters(self, exclude, include, allow_seen):
-        filters = Filters(exclude, include, allow_seen, self._knows)
+        filters = Filters(exclude, include, allow_seen, self.knows)
         if filters.given and FILTERED not in self.signatures:
             raise UserError("this export is of a version of katrec without filters; export the run again")
         return filters
@@ -169,7 +169,13 @@ class Recommender:
         if users is not None and next(users, None) is not None:
             raise ValueError("there are more users than histories: each history needs one user")
 
-    def _knows(self, item):
+    @property
+    def items(self) -> list[str]:
+        """The ids of all items, in the order of their numbers."""
+        return self._items()[0]
+
+    def knows(self, item: str) -> bool:
+        """Returns whether the model knows an item id, given as text."""
         return item in self._items()[1]
 
     def _items(self):
@@ -265,7 +271,7 @@ class Recommender:
         order = np.argsort(times, kind="stable")
         grouped = frame.iloc[order].groupby(user, sort=True, observed=True)[item]
         users, histories = zip(*((one, items.tolist()) for one, items in grouped)) if len(frame) else ((), ())
-        unknown = UnknownIds(self._knows)
+        unknown = UnknownIds(self.knows)
         answers = self._stream(histories, k, users if self.takes_users else None, unknown, filters)
         rows = [
             (one, rank, found, score)

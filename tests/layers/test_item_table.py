@@ -5,6 +5,7 @@ import tensorflow as tf
 from katrec.data import item_attributes
 from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.layers import ItemTable
+from tests import reference
 from tests.gradients import assert_gradient
 
 PAIRS = [(0, 1), (0, 2), (2, 1), (3, 0), (3, 1), (3, 2)]
@@ -48,6 +49,34 @@ def test_gradient_numerically(generator):
         return table(None)
 
     assert_gradient(function, *table.get_weights())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_entity_loss_is_that_of_loops(generator, dtype):
+    table = ItemTable(5, 4, 0.0, *np.array(PAIRS).T, 3, predicts_entities=True)
+    table.set_weights([generator.normal(size=weight.shape) for weight in table.get_weights()])
+    v, labels = generator.normal(size=(7, 4)).astype(np.float32), np.array([0, 1, 2, 3, 4, 0, 3], np.int32)
+    weights = generator.random(7).astype(np.float32)
+    expected = 0.0
+    for n, item in enumerate(labels):
+        entities = [entity for one, entity in PAIRS if one == item]
+        logits = table.vectors.numpy() @ v[n] + table.bias.numpy()
+        for entity in entities:
+            expected -= weights[n] / len(entities) * np.log(reference.softmax(logits)[entity])
+    loss = table.entity_loss(tf.cast(v, dtype), labels, weights)
+    assert float(loss) == pytest.approx(expected, rel=1e-4 if dtype == "float32" else 0.02)
+    assert float(table_of(generator).entity_loss(v, labels, weights)) == 0
+
+
+def test_gradient_of_the_entity_loss_numerically(generator):
+    table = ItemTable(5, 4, 0.0, *np.array(PAIRS).T, 3, predicts_entities=True)
+    labels, weights = tf.constant([0, 1, 3, 2]), tf.constant([1.0, 0.5, 0.3, 2.0])
+
+    def function(v, vectors, bias):
+        table.vectors, table.bias = vectors, bias
+        return table.entity_loss(v, labels, weights)[None]
+
+    assert_gradient(function, *(generator.normal(size=shape) for shape in ((4, 4), (3, 4), 3)))
 
 
 def test_pairs_outside_the_sizes_are_refused():

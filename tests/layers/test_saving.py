@@ -27,7 +27,7 @@ CASES = {
     ),
     "FrequencyRescaler": (layers.FrequencyRescaler(), lambda layer: layer(X, X, MASK[:, None])),
     "ItemTable": (
-        layers.ItemTable(4, 3, 0.5, np.array([0, 2, 3]), np.array([1, 0, 1]), 2),
+        layers.ItemTable(4, 3, 0.5, np.array([0, 2, 3]), np.array([1, 0, 1]), 2, True),
         lambda layer: layer(SEED),
     ),
     "SelfAttention": (layers.SelfAttention(4, 0.3), lambda layer: layer(X, X, MASK[:, None], seed=SEED)[0]),

@@ -78,7 +78,14 @@ def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_set
 def test_next_item_loss_is_the_mean_over_all_positions(tiny_dataset, make_settings, batch, generator):
     # A position within a window is not the last one, and a window's own transitions count at prediction alone.
     same = {"positional_embedding": "none", "transition_reach": 0}
-    values = {"hidden_dropout": 0, "attention_dropout": 0, "message_dropout": 0, "item_table_dropout": 0, **same}
+    values = {
+        "hidden_dropout": 0,
+        "attention_dropout": 0,
+        "message_dropout": 0,
+        "item_table_dropout": 0,
+        "entity_loss": 0,
+        **same,
+    }
     model = build(make_settings(model=NEXT_ITEM, **values), tiny_dataset)
     for weight in model.trainable_variables:
         weight.assign(generator.normal(size=weight.shape) / 2)
