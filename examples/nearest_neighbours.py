@@ -1,6 +1,6 @@
 """Recommends with an approximate-nearest-neighbour index instead of a product with all items.
 
-  pip install "katrec[index]"
+  pip install ".[index]"
   python examples/nearest_neighbours.py SAVED_MODEL ITEM ITEM …  (oldest first)
 
 It pays from about a hundred thousand items on. The index finds the items with the largest inner products; what a

@@ -1,6 +1,6 @@
 """A server for an exported model, to copy and change, with a page to try it on.
 
-  pip install "katrec[serve]"
+  pip install ".[serve]"
   python examples/server.py models/ml-100k [--host=127.0.0.1] [--port=8000] [--datasets_dir=datasets]
 
 POST /recommend  {"history": ["50", "172"], "k": 10, "user": null, "exclude": [], "include": null, "allow_seen": false}

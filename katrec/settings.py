@@ -142,7 +142,7 @@ class Settings:
         "λ of a loss beside the item's, with --attribute_vectors: the entities of the item that comes next are "
         "predicted by their vectors.",
         low=0,
-        by_model=_of_next_item(0.2),
+        by_model=_of_next_item(0.5),
     )
     fusion: bool = _setting(
         True, "Score with Ê = σ((V* ‖ E*)Ŵ + b̂); --nofusion: with Ê = V*.", by_model=_of_next_item(False)

@@ -55,3 +55,22 @@ def test_experiments_are_planned_outside_the_tree(installed, tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"--flagfile={installed}/katrec/datasets/ml-100k/flags.txt" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+WITHOUT_EXTRAS = """
+import importlib, pkgutil, sys
+for name in ("faiss", "fastapi", "uvicorn", "pydantic", "starlette", "selenium"):
+    sys.modules[name] = None  # Importing it is an ImportError now.
+import katrec, preprocess
+for package in (katrec, preprocess):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+print(len([name for name in sys.modules if name.startswith(("katrec.", "preprocess."))]))
+"""
+
+
+def test_no_module_needs_an_extra():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRAS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100

@@ -25,7 +25,12 @@ from katrec.experiments.variants import ABLATIONS
 from katrec.models import registry
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_list("models", list(registry.MODELS), "The models to train.", flag_values=FLAGS)
+flags.DEFINE_list(
+    "models",
+    [name for name, entry in registry.MODELS.items() if entry.by_default],
+    f"The models to train: {', '.join(registry.MODELS)}; all: each of them.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_list(
     "ablations",
     [],
@@ -71,7 +76,7 @@ def main(datasets: list[str]) -> None:
     if FLAGS.ablation_seeds and not FLAGS.ablations:
         raise command_line.FlagError("--ablation_seeds goes with --ablations")
     plan = Plan(
-        FLAGS.models,
+        list(registry.MODELS) if FLAGS.models == ["all"] else FLAGS.models,
         named_ablations(FLAGS.ablations),
         FLAGS.seeds,
         FLAGS.ablation_seeds or FLAGS.seeds,

@@ -20,6 +20,7 @@ class ModelEntry(NamedTuple):
       pretrained_with: name of the model whose item and user vectors it begins with, or None.
       reads_graph: whether it is trained on a knowledge graph.
       baseline: whether it is there to be compared with KATRec and its extension.
+      by_default: whether experiments train it where no models are named, as their time is bounded.
     """
 
     title: str
@@ -28,6 +29,7 @@ class ModelEntry(NamedTuple):
     pretrained_with: Optional[str] = None
     reads_graph: bool = False
     baseline: bool = True
+    by_default: bool = True
 
 
 def _hidden_dim(settings: Settings) -> int:
@@ -49,7 +51,7 @@ MODELS = {
     "gru4rec": ModelEntry("GRU4Rec", "katrec.models.gru4rec:GRU4Rec"),
     "gru4rec++": ModelEntry("GRU4Rec++", "katrec.models.gru4rec:GRU4RecPlusPlus"),
     "sasrec": ModelEntry("SASRec", "katrec.models.sasrec:SASRec", _hidden_dim),
-    ESASREC: ModelEntry("eSASRec", "katrec.models.sasrec:ESASRec", _hidden_dim),
+    ESASREC: ModelEntry("eSASRec", "katrec.models.sasrec:ESASRec", _hidden_dim, by_default=False),
     "bert4rec": ModelEntry("BERT4Rec", "katrec.models.bert4rec:BERT4Rec", _hidden_dim),
     "katrec": _katrec("KATRec"),
     # Of the same class: katrec.settings has its own defaults.

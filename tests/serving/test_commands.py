@@ -50,6 +50,39 @@ def test_a_history_in_all_formats(folder, command, datasets_dir):
     assert [line.split(",")[1] for line in lines[1:]] == [row["item"] for row in rows]
 
 
+def test_filters(folder, command, tmp_path):
+    arguments = ["--history=i1,i5", "--k=3", "--format=json"]
+    best, second, third = (row["item"] for row in json.loads(recommend(command, folder, *arguments).stdout))
+    rows = json.loads(recommend(command, folder, *arguments, f"--exclude={best}, {second}").stdout)
+    assert rows[0]["item"] == third
+    done = recommend(command, folder, *arguments, f"--include={second},i1,other")
+    assert [row["item"] for row in json.loads(done.stdout)] == [second]
+    assert "1 item ids of include are not known to the model" in done.stderr
+    rows = json.loads(recommend(command, folder, *arguments, "--include=i1", "--allow_seen").stdout)
+    assert [row["item"] for row in rows] == ["i1"]
+    (tmp_path / "histories.txt").write_text("i1,i5\ni2\n")
+    done = recommend(command, folder, f"--input={tmp_path}/histories.txt", f"--include={second}", "--k=2")
+    assert [line.split(",")[:3] for line in done.stdout.splitlines()[1:]] == [["1", "1", second], ["2", "1", second]]
+
+
+def test_versions_stand_side_by_side(folder, command, tmp_path):
+    export = ["katrec.export", f"--output_dir={folder}/run", f"--saved_model={tmp_path}/models", "--versioned"]
+    for number in (1, 2):
+        done = command(*export, f"--max_k={number}")
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "models" / str(number) / "saved_model.pb").exists()
+    newest = ["katrec.recommend", f"--saved_model={tmp_path}/models", "--history=i1", "--k=3"]
+    assert fails(command(*newest), 2, "exported for at most 2")
+    (tmp_path / "models" / "2").rename(tmp_path / "models" / "10")
+    assert command(*export).returncode == 0
+    assert sorted(int(path.name) for path in (tmp_path / "models").iterdir()) == [1, 10, 11]
+    done = command("katrec.export", "--verify", f"--saved_model={tmp_path}/models")
+    assert done.returncode == 0 and f"{tmp_path}/models/11: " in done.stdout
+    # A model itself is no folder of versions.
+    refused = command("katrec.export", f"--output_dir={folder}/run", f"--saved_model={folder}/model", "--versioned")
+    assert fails(refused, 2, "exists; remove it or choose another name")
+
+
 def test_a_drawing(folder, command, datasets_dir, tmp_path):
     done = recommend(
         command,
