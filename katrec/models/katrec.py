@@ -59,14 +59,14 @@ class KATRec(TransformerModel):
         self.reads_graph = settings.transformer_inputs == "graph"
         self.own_table = None
         if not self.reads_graph or settings.item_table in ("own", "sum"):
-            attributes = item_attributes.build(self.graph, dataset) if settings.attribute_vectors else ()
+            pairs = item_attributes.build(self.graph, dataset)._asdict() if settings.attribute_vectors else {}
             self.own_table = ItemTable(
                 dataset.num_items,
                 settings.node_dim,
                 settings.item_table_dropout,
-                *attributes,
                 predicts_entities=settings.entity_loss > 0,
                 name="items",
+                **pairs,
             )
         self.graph_projection = None
         if settings.item_table == "sum":
