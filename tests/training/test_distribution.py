@@ -63,9 +63,9 @@ def workers(arguments, folder):
             process.communicate()
 
 
-@pytest.fixture(scope="module")
-def settings(datasets_dir):
-    return [*SETTINGS, *EXACT, f"--datasets_dir={datasets_dir}", "--model=katrec"]
+@pytest.fixture(scope="module", params=["katrec", "katrec_next_item"])
+def settings(request, datasets_dir):
+    return [*SETTINGS, *EXACT, f"--datasets_dir={datasets_dir}", f"--model={request.param}"]
 
 
 @pytest.fixture(scope="module")
