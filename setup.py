@@ -46,7 +46,7 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Typing :: Typed",
     ],
-    python_requires=">=3.9",
+    python_requires=">=3.9, <3.14",
     packages=[*find_packages(include=["katrec", "katrec.*", "preprocess", "preprocess.*"]), "katrec.datasets"],
     # The data sets' flags and trials, so that katrec-experiments works outside the source tree.
     package_dir={"katrec.datasets": "datasets"},

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -105,3 +107,18 @@ def test_names_of_the_package():
     assert set(katrec.__all__) == {name for name in katrec.__all__ if getattr(katrec, name)}
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         katrec.nothing  # noqa: B018
+
+
+KERAS_3_FIRST = """
+import sys, types
+sys.modules["tensorflow"] = types.SimpleNamespace(keras=types.SimpleNamespace(__version__="3.9.1"))
+import katrec
+"""
+
+
+def test_keras_3_loaded_before_is_said():
+    done = subprocess.run([sys.executable, "-c", KERAS_3_FIRST], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        "ImportError: TensorFlow was imported before katrec and brought Keras 3"
+    )

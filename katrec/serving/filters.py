@@ -30,7 +30,8 @@ class Filters:
 
     def __init__(self, exclude: Any, include: Any, allow_seen: bool, is_known: Callable[[str], bool]) -> None:
         self._exclude = ItemLists(exclude, "exclude")
-        self._include = ItemLists(include, "include", is_known)
+        # The signature takes a row without ids for no list at all.
+        self._include = ItemLists(include, "include", is_known, without_ids=MISSING)
         self._allow_seen = bool(allow_seen)
 
     @property
@@ -51,16 +52,8 @@ class Filters:
         """
         if not self.given:
             return {}
-        include = self._include.take(count)
-        if self._include.given:
-            # The signature takes a row without ids for no list at all.
-            include = [one or [MISSING] for one in include]
-        exclude = self._exclude.take(count)
-        return {
-            "exclude": padded_ids(exclude),
-            "include": padded_ids(include),
-            "allow_seen": tf.constant(self._allow_seen),
-        }
+        lists = {"exclude": self._exclude.take(count), "include": self._include.take(count)}
+        return {**lists, "allow_seen": tf.constant(self._allow_seen)}
 
     def end(self, stacklevel: int) -> None:
         """Says what was unknown, by a UserWarning; `stacklevel` as in `warnings.warn`, from the caller's view.
@@ -85,13 +78,17 @@ class ItemLists:
       given: raw item ids, which hold for every history, or an iterable of such lists, one for each; None for none.
       name: what messages call them.
       is_known: function from an id to whether the model knows it, where unknown ids are worth a warning.
+      without_ids: what stands in a list that was given and has no id.
 
     Raises:
       ValueError: `given` is a text, or no iterable.
     """
 
-    def __init__(self, given: Any, name: str, is_known: Optional[Callable[[str], bool]] = None) -> None:
+    def __init__(
+        self, given: Any, name: str, is_known: Optional[Callable[[str], bool]] = None, without_ids: str = ""
+    ) -> None:
         self._name = name
+        self._without_ids = without_ids
         self._is_known = is_known
         self._unknown, self._example = 0, ""
         self._common: Optional[list[str]] = None
@@ -116,18 +113,19 @@ class ItemLists:
         """Whether each history has its own."""
         return self._each is not None
 
-    def take(self, count: int) -> list[list[str]]:
-        """Returns the next `count` histories' lists; an empty one where there is none.
+    def take(self, count: int) -> tf.Tensor:
+        """Returns the next `count` histories' lists, string[count, longest], "" behind the shorter ones.
 
         Raises:
           ValueError: there are fewer.
         """
         if self._each is None:
-            return [self._common or []] * count
+            # Made once: it may be a whole catalogue.
+            return tf.tile(padded_ids([self._common or [""]]), [count, 1])
         taken = [self._ids(one) for one in itertools.islice(self._each, count)]
         if len(taken) < count:
             raise ValueError(f"there are fewer lists of {self._name} than histories: each history needs one")
-        return taken
+        return padded_ids(taken)
 
     def end(self, stacklevel: int) -> None:
         """Says what was unknown, by a UserWarning; `stacklevel` as in `warnings.warn`, from the caller's view.
@@ -150,10 +148,10 @@ class ItemLists:
             raise ValueError(f"{self._name} has {values!r} where a history's list of item ids is expected")
         ids = [MISSING if text is None else text for text in map(as_text, values)]
         if self._is_known is not None:
-            unknown = [one for one in ids if not self._is_known(one)]
+            unknown = [one for one in ids if one and not self._is_known(one)]
             self._unknown += len(unknown)
             self._example = self._example or (unknown[0] if unknown else "")
-        return ids
+        return ids if any(ids) else [self._without_ids]
 
 
 def _peek(values):

@@ -81,7 +81,7 @@ def test_lists_for_all_and_for_each(recommender):
 
 
 def test_an_empty_list_to_include_is_no_lack_of_one(recommender):
-    assert recommender.recommend([["i1"]], 3, include=[]) == [[]]
+    assert recommender.recommend([["i1"]], 3, include=[]) == recommender.recommend([["i1"]], 3, include=[""]) == [[]]
     answers = recommender.recommend([["i1"], ["i2"]], 3, include=[[], ["i4"]])
     assert [[item for item, _ in items] for items in answers] == [[], ["i4"]]
 
