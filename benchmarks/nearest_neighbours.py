@@ -2,15 +2,16 @@
 
   python -m benchmarks.nearest_neighbours --saved_model=models/beauty [--datasets_dir=datasets]
 
-Histories are those of the model's data set, with the validation item. Needs the extra `index`.
+Histories are those of the model's data set, with the validation item. How the times grow is shown on catalogues made of
+the model's items with noise. Needs the extra `index`.
 """
 
+import faiss
 import numpy as np
-import tensorflow as tf
 from absl import flags
 
 from benchmarks.measure import report, seconds
-from examples.nearest_neighbours import NearestNeighbours
+from examples.nearest_neighbours import LINKS, LOOKED_AT, NearestNeighbours
 from katrec.common import command_line
 from katrec.data.dataset import load
 from katrec.serving import Recommender
@@ -19,7 +20,8 @@ FLAGS = flags.FlagValues()
 flags.DEFINE_string("saved_model", None, "An export of a model.", required=True, flag_values=FLAGS)
 flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets.", flag_values=FLAGS)
 flags.DEFINE_integer("histories", 1000, "How many, evenly spread over the users.", 1, flag_values=FLAGS)
-TOP = 10
+flags.DEFINE_list("catalogues", ["100000", "300000"], "Items of the larger catalogues.", flag_values=FLAGS)
+TOP, NOISE = 10, 0.1
 
 
 def histories_of(dataset, count):
@@ -33,38 +35,43 @@ def histories_of(dataset, count):
 def main():
     recommender = Recommender.load(FLAGS.saved_model, FLAGS.datasets_dir)
     histories = histories_of(load(FLAGS.datasets_dir, recommender.metadata["dataset"]), FLAGS.histories)
-    index = NearestNeighbours(recommender.signatures)
+    nearest = NearestNeighbours(recommender.signatures)
     exact = recommender.recommend(histories, TOP)
-    shares = {
-        looked_at: np.mean([_share(*pair) for pair in zip(_recommended(index, looked_at, histories), exact)])
-        for looked_at in (64, 256)
-    }
-    one = seconds(lambda: [recommender.recommend([history], TOP) for history in histories[:50]], 3, 50)
-    indexed = seconds(lambda: [index.recommend([history], TOP) for history in histories[:50]], 3, 50)
-    vectors = tf.random.stateless_normal([1, index.vectors.shape[1]], [1, 2]).numpy()
-    search = seconds(lambda: index.index.search(vectors, 2 * TOP), 20)
-    product = seconds(lambda: np.argpartition(-(index.vectors @ vectors[0]), TOP), 20)
-    rows = [
-        *(
-            (f"share of the exact ten, {looked_at} looked at", f"{share:.4f}", "")
-            for looked_at, share in shares.items()
-        ),
-        ("a history, exact", one),
-        ("a history, with the index", indexed),
-        ("the search in the index alone", search),
-        ("the product with all items and its best alone", product),
+    rows = []
+    for looked_at in (64, LOOKED_AT):
+        nearest.index.hnsw.efSearch = looked_at
+        share = np.mean([_share(*pair) for pair in zip(nearest.recommend(histories, TOP), exact)])
+        rows.append((f"share of the exact ten, {looked_at} looked at", f"{share:.4f}"))
+    some = histories[:50]
+    rows += [
+        ("a history, exact", seconds(lambda: [recommender.recommend([one], TOP) for one in some], 3, len(some))),
+        ("a history, with the index", seconds(lambda: [nearest.recommend([one], TOP) for one in some], 3, len(some))),
     ]
-    about = f"{recommender.metadata['model']} on {recommender.metadata['dataset']}, {len(index.items):,} items"
-    report(
-        f"nearest neighbours, {about}, {len(histories):,} histories",
-        rows,
-        ("what", "share, or milliseconds: median (range)"),
-    )
+    queries = nearest.ask("encode", some)["vectors"]
+    generator = np.random.default_rng(0)
+    for count in map(int, FLAGS.catalogues):
+        items = nearest.vectors[generator.integers(len(nearest.vectors), size=count)]
+        items += generator.normal(size=items.shape).astype(np.float32) * NOISE * items.std(axis=0)
+        rows += [
+            (f"{count:,} items: the product and its best alone", seconds(_product(items, queries), 3, len(some))),
+            (f"{count:,} items: the search alone", seconds(_search(items, queries), 3, len(some))),
+        ]
+    about = f"{recommender.metadata['model']} on {recommender.metadata['dataset']}, {len(nearest.items):,} items"
+    columns = ("what", "share, or milliseconds: median (range)")
+    report(f"nearest neighbours, {about}, {len(histories):,} histories", rows, columns)
 
 
-def _recommended(index, looked_at, histories):
-    index.index.hnsw.efSearch = looked_at
-    return index.recommend(histories, TOP)
+def _product(items, queries):
+    """Returns a function that finds the best items of each query by all products."""
+    return lambda: [np.argpartition(items @ query, -TOP)[-TOP:] for query in queries]
+
+
+def _search(items, queries):
+    """Returns a function that searches for each query in an index of the items."""
+    index = faiss.IndexHNSWFlat(items.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efSearch = LOOKED_AT
+    index.add(items)
+    return lambda: [index.search(query[None], 2 * TOP) for query in queries]
 
 
 def _share(found, exact):

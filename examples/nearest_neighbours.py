@@ -36,21 +36,28 @@ class NearestNeighbours:
         self.index.add(self.vectors)
         self.popular = np.argsort(-self.vectors[:, -1], kind="stable")
 
-    def recommend(self, histories, k=10):
-        """Returns for each history, a list of item ids, the k best pairs (item, score) of what it does not have."""
+    def ask(self, signature, histories):
+        """Returns a signature's outputs for histories, lists of item ids."""
         width = max(1, *map(len, histories))
         inputs = {"history": tf.constant([[*history, *[""] * (width - len(history))] for history in histories])}
-        vectors = self.signatures["encode"](**inputs)["vectors"].numpy()
+        if "user" in self.signatures[signature].structured_input_signature[1]:
+            # The model knows its users; "" stands for one that it has not seen.
+            inputs["user"] = tf.constant([""] * len(histories))
+        return {name: value.numpy() for name, value in self.signatures[signature](**inputs).items()}
+
+    def recommend(self, histories, k=10):
+        """Returns for each history, a list of item ids, the k best pairs (item, score) of what it does not have."""
+        vectors = self.ask("encode", histories)["vectors"]
         # Items of the history are found as well, and left out after that.
-        count = min(k + width, len(self.items))
+        count = min(k + max(map(len, histories)), len(self.items))
         found = np.where(vectors[:, -1:] != 0, self.popular[:count], self.index.search(vectors, count)[1])
-        added = self.signatures["neighbours"](**inputs) if "neighbours" in self.signatures else None
+        added = self.ask("neighbours", histories) if "neighbours" in self.signatures else None
         answers = []
         for number, history in enumerate(histories):
             candidates = set(found[number].tolist()) - {-1}
             extra = {}
             if added is not None:
-                pairs = zip(added["items"].numpy()[number], added["scores"].numpy()[number].tolist())
+                pairs = zip(added["items"][number], added["scores"][number].tolist())
                 extra = {self.rows[item.decode()]: score for item, score in pairs if item}
             rows = sorted((candidates | extra.keys()) - {self.rows.get(item, -1) for item in history})
             scores = self.vectors[rows] @ vectors[number] + [extra.get(row, 0.0) for row in rows]
