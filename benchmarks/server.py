@@ -69,7 +69,7 @@ def _ask(port, histories, clients, requests):
             connection.request("POST", "/recommend", body, headers)
             answer = json.loads(connection.getresponse().read())
             times.append(time.perf_counter() - started)
-            assert len(answer["items"]) == TOP
+            assert answer["items"], answer
         return times
 
     started = time.perf_counter()

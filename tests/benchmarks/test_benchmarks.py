@@ -12,6 +12,7 @@ from katrec.models.build import build
 from katrec.training.batches import Batches
 from katrec.training.step import TrainSteps
 from tests.conftest import ROOT
+from tests.test_commands import SMALL
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,21 @@ def test_a_step_is_timed_beside_that_of_another_checkout(command):
     assert re.search(r"\| after / before, median of pairs \| \d\.\d{4} \|", done.stdout)
     done = command("benchmarks.before_after", "--before=nowhere", *small)
     assert done.returncode == 2 and "has no katrec/training/step.py" in done.stderr
+
+
+@pytest.mark.slow
+def test_serving_is_timed(command, datasets_dir, tmp_path):
+    arguments = [*SMALL, "--model=sasrec", f"--datasets_dir={datasets_dir}", f"--output_dir={tmp_path}/run"]
+    assert command("katrec.train", *arguments).returncode == 0
+    assert command("katrec.export", f"--output_dir={tmp_path}/run", f"--saved_model={tmp_path}/model").returncode == 0
+    model = [f"--saved_model={tmp_path}/model", f"--datasets_dir={datasets_dir}"]
+    done = command("benchmarks.nearest_neighbours", *model, "--histories=20", "--catalogues=400")
+    assert done.returncode == 0, done.stderr
+    assert "| share of the exact ten, 256 looked at | 1.0000 |" in done.stdout
+    assert "| 400 items: the search alone | " in done.stdout
+    done = command("benchmarks.server", *model, "--clients=3", "--requests=4")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\| server, 3 clients \| [\d.]+, [\d.]+ \| [\d,]+ \|", done.stdout)
 
 
 def test_raw_files_are_prepared_at_each_scale(command):
