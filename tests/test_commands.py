@@ -116,6 +116,15 @@ def test_dry_run_runs_nothing(experiment, command, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_which_models_are_trained_where_none_is_named(command, tmp_path):
+    trained = []
+    for chosen in ([], ["--models=all"]):
+        done = command("katrec.experiments", "--dry_run", f"--datasets_dir={tmp_path}", *chosen)
+        assert done.returncode == 0, done.stderr
+        trained.append(set(re.findall(r"--model=(\S+)", done.stdout)))
+    assert trained[1] - trained[0] == {"esasrec"} and {"katrec", "katrec_next_item", "bprmf"} < trained[0]
+
+
 def test_a_failing_run_does_not_stop_the_others(experiment, command, tmp_path):
     datasets = tmp_path / "datasets"
     shutil.copytree(experiment[0] / "datasets", datasets)
