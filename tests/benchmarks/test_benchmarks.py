@@ -19,7 +19,7 @@ from tests.test_commands import SMALL
     "name, arguments",
     [
         ("train_step", ["--steps=40", "--batch_size=8"]),
-        ("train_step", ["--model=bert4rec", "--mixed_precision"]),
+        pytest.param("train_step", ["--model=bert4rec", "--mixed_precision"], marks=pytest.mark.slow),
         ("propagation", []),
         ("evaluation", []),
         ("inference", ["--requests=10"]),

@@ -65,6 +65,7 @@ def test_filters(folder, command, tmp_path):
     assert [line.split(",")[:3] for line in done.stdout.splitlines()[1:]] == [["1", "1", second], ["2", "1", second]]
 
 
+@pytest.mark.slow
 def test_versions_stand_side_by_side(folder, command, tmp_path):
     export = ["katrec.export", f"--output_dir={folder}/run", f"--saved_model={tmp_path}/models", "--versioned"]
     for number in (1, 2):

@@ -33,7 +33,9 @@ def numbers(output_dir):
     return values
 
 
-@pytest.mark.parametrize("model", ["katrec", "gru4rec++", pytest.param("katrec_next_item", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "model", ["katrec", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gru4rec++", "katrec_next_item"))]
+)
 def test_a_killed_run_ends_with_the_same_numbers(datasets_dir, command, tmp_path, model):
     whole = command("katrec.train", *arguments(datasets_dir, model, tmp_path / "whole"))
     assert whole.returncode == 0, whole.stderr
