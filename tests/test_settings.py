@@ -120,6 +120,9 @@ def test_a_models_own_defaults_hold_until_a_flag_says_otherwise():
     assert from_dict(dataclasses.asdict(extension), "x") == extension
     with pytest.raises(FlagError, match="--user_modeling=True: needs the head"):
         parsed("--model=katrec_next_item", "--user_modeling")
+    with pytest.raises(FlagError, match="--entity_loss=0.5: needs attribute_vectors"):
+        parsed("--model=katrec_next_item", "--noattribute_vectors")
+    parsed("--model=katrec_next_item", "--noattribute_vectors", "--entity_loss=0")
 
 
 def test_all_commands_can_be_imported_in_one_process_without_tensorflow():

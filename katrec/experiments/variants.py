@@ -64,7 +64,9 @@ ABLATIONS = {
     "next_item_no_graph": Variant("no graph", EXTENSION, _without_graph),
     "next_item_no_neighbours": Variant("no neighbour scores", EXTENSION, _with(neighbour_scores=False)),
     "next_item_no_transitions": Variant("no transitions", EXTENSION, _with(transition_reach=0)),
-    "next_item_no_attributes": Variant("no attribute vectors", EXTENSION, _with(attribute_vectors=False)),
+    "next_item_no_attributes": Variant(
+        "no attribute vectors", EXTENSION, _with(attribute_vectors=False, entity_loss=0.0)
+    ),
     "next_item_no_entity_loss": Variant("no entity loss", EXTENSION, _with(entity_loss=0.0)),
     "next_item_no_table_dropout": Variant("no item table dropout", EXTENSION, _with(item_table_dropout=0.0)),
     "next_item_no_frequency": Variant("attention alone", EXTENSION, _with(frequency_share=0.0)),

@@ -75,6 +75,8 @@ def check(settings: Settings) -> None:
         )
     if settings.model in ("sasrec", ESASREC) and settings.sasrec_loss == "gbce" and not settings.num_samples:
         raise UserError("num_samples=0: sasrec_loss=gbce needs negatives")
+    if settings.entity_loss and not settings.attribute_vectors:
+        raise UserError(f"entity_loss={settings.entity_loss:g}: needs attribute_vectors, the vectors that it trains")
     if settings.user_modeling and not settings.head:
         raise UserError("user_modeling=True: needs the head, which joins the user's vector and the hidden state")
 
