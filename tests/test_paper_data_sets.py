@@ -68,4 +68,4 @@ def test_the_page_and_its_numbers_are_of_the_runs(made):
     assert len(numbers["runs"]) == 4 + 5 + 1
     [own] = [run for run in numbers["runs"] if (run["model"], run["variant"]) == ("katrec_next_item", "none")]
     result = json.loads((runs / "katrec_next_item-seed1" / "result.json").read_text())
-    assert own["test"] == result["test"] and result["step"] == 4
+    assert own["result"]["test"] == result["test"] and result["step"] == 4
