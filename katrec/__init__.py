@@ -16,7 +16,8 @@ if sys.version_info >= (3, 12):
     # TensorFlow's releases for these Pythons bring Keras 3; tf.keras is Keras 2 where this is set before the import.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-if "tensorflow" in sys.modules and sys.modules["tensorflow"].keras.__version__.startswith("3"):
+# Keras 2 within TensorFlow 2.15 names no version.
+if "tensorflow" in sys.modules and getattr(sys.modules["tensorflow"].keras, "__version__", "2").startswith("3"):
     raise ImportError(
         "TensorFlow was imported before katrec and brought Keras 3, katrec is written for Keras 2: import katrec "
         "first, or set the environment variable TF_USE_LEGACY_KERAS=1 before Python starts"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -122,3 +123,13 @@ def test_keras_3_loaded_before_is_said():
     assert done.stderr.splitlines()[-1].startswith(
         "ImportError: TensorFlow was imported before katrec and brought Keras 3"
     )
+
+
+def test_tensorflow_may_be_imported_first():
+    """With Keras 2: what this Python's TensorFlow brings, or is asked for."""
+    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1"}
+    program = "import tensorflow, katrec; print(katrec.Settings().model)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "katrec\n", done.stderr
