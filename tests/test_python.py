@@ -126,8 +126,8 @@ def test_keras_3_loaded_before_is_said():
 
 
 def test_tensorflow_may_be_imported_first():
-    """With Keras 2: what this Python's TensorFlow brings, or is asked for."""
-    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1"}
+    """With Keras 2: what this Python's TensorFlow brings, or from Python 3.12 on is asked for."""
+    environment = {**os.environ, **({"TF_USE_LEGACY_KERAS": "1"} if sys.version_info >= (3, 12) else {})}
     program = "import tensorflow, katrec; print(katrec.Settings().model)"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
