@@ -27,7 +27,7 @@ prepare_environment() {
 
 # Prints an interpreter that TensorFlow has releases for, and says so where it is not python3.
 find_python() {
-  local candidate found=""
+  local candidate
   if [ -n "${PYTHON:-}" ]; then
     if ! fits "$PYTHON"; then
       echo "error: PYTHON=$PYTHON is $(version_of "$PYTHON"), it must be Python $OLDEST to $NEWEST" >&2
@@ -38,18 +38,15 @@ find_python() {
   fi
   for candidate in python3 python3.13 python3.12 python3.11 python3.10 python3.9; do
     if fits "$candidate"; then
-      found="$candidate"
-      break
+      if [ "$candidate" != python3 ]; then
+        echo "using $candidate: python3 is $(version_of python3), TensorFlow has releases for $OLDEST to $NEWEST" >&2
+      fi
+      echo "$candidate"
+      return
     fi
   done
-  if [ -z "$found" ]; then
-    echo "error: python3 is $(version_of python3); install Python $OLDEST to $NEWEST, or set PYTHON to one" >&2
-    return 1
-  fi
-  if [ "$found" != python3 ]; then
-    echo "using $found: python3 is $(version_of python3), TensorFlow has releases for $OLDEST to $NEWEST" >&2
-  fi
-  echo "$found"
+  echo "error: python3 is $(version_of python3); install Python $OLDEST to $NEWEST, or set PYTHON to one" >&2
+  return 1
 }
 
 fits() {

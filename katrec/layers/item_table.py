@@ -76,8 +76,8 @@ class ItemTable(tf.keras.layers.Layer):
                 (num_items, num_entities),
             )
             self.has_entities = tf.constant(counts > 0, tf.float32)
-        if self.vectors is not None and predicts_entities:
-            self.bias = self.add_weight(name="bias", shape=(num_entities,), initializer="zeros")
+            if predicts_entities:
+                self.bias = self.add_weight(name="bias", shape=(num_entities,), initializer="zeros")
 
     def call(self, seed: Optional[tf.Tensor]) -> tf.Tensor:
         rows = tf.convert_to_tensor(self.rows)

@@ -9,8 +9,7 @@ from typing import Any, Optional
 
 import tensorflow as tf
 
-from katrec.common.ids import as_text
-from katrec.serving.unknown import MISSING
+from katrec.serving.unknown import MISSING, as_id
 
 FILTERED = "recommend_filtered"
 
@@ -146,7 +145,7 @@ class ItemLists:
     def _ids(self, values):
         if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
             raise ValueError(f"{self._name} has {values!r} where a history's list of item ids is expected")
-        ids = [MISSING if text is None else text for text in map(as_text, values)]
+        ids = [as_id(value) for value in values]
         if self._is_known is not None:
             unknown = [one for one in ids if one and not self._is_known(one)]
             self._unknown += len(unknown)

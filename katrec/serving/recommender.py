@@ -15,10 +15,9 @@ from tqdm import tqdm
 
 from katrec.common import files
 from katrec.common.command_line import UserError, reason
-from katrec.common.ids import as_text
 from katrec.serving import EXTRA, integrity, versions
 from katrec.serving.filters import FILTERED, Filters, padded_ids
-from katrec.serving.unknown import MISSING, UnknownIds
+from katrec.serving.unknown import UnknownIds, as_id
 
 if TYPE_CHECKING:
     from katrec.serving.explanation import Explanation
@@ -159,7 +158,7 @@ class Recommender:
             raise ValueError("this model does not know users, only histories: leave `users` out")
         users = None if users is None else iter(users)
         for batch in _batches(histories):
-            of_batch = None if users is None else [_id(user) for user in itertools.islice(users, len(batch))]
+            of_batch = None if users is None else [as_id(user) for user in itertools.islice(users, len(batch))]
             if of_batch is not None and len(of_batch) < len(batch):
                 raise ValueError("there are fewer users than histories: each history needs one user")
             given = recommend(k=tf.constant(k), **self._inputs(batch, of_batch), **filters.inputs(len(batch)))
@@ -196,7 +195,7 @@ class Recommender:
           ValueError: the item is not known, or k is not within 1 … number of items − 1.
         """
         ids, rows, vectors = self._items()
-        row = rows.get(_id(item))
+        row = rows.get(as_id(item))
         if row is None:
             raise ValueError(f"item {item!r} is not known to the model")
         k = _checked_k(k, len(ids) - 1)
@@ -231,8 +230,8 @@ class Recommender:
         """
         if "attention" not in self.signatures:
             return []
-        users = None if user is None else [_id(user)]
-        given = self.signatures["attention"](**self._inputs([[_id(item) for item in history]], users))
+        users = None if user is None else [as_id(user)]
+        given = self.signatures["attention"](**self._inputs([[as_id(item) for item in history]], users))
         weights = given["weights"].numpy()[0].mean(axis=0).tolist()
         return [(item.decode(), weight) for item, weight in zip(given["items"].numpy()[0], weights) if item]
 
@@ -296,12 +295,6 @@ def _checked_k(k, highest):
     return number
 
 
-def _id(value):
-    """Returns an id as text; a missing one as a text that no model knows."""
-    text = as_text(value)
-    return MISSING if text is None else text
-
-
 def _batches(histories):
     """Yields lists of at most 512 histories, lists of ids."""
     progress = {"unit": "history", "leave": False, "delay": SILENT_SECONDS, "dynamic_ncols": True}
@@ -311,7 +304,7 @@ def _batches(histories):
             raise ValueError(f"a history must be a sequence of item ids, not the text {history!r}")
         if not isinstance(history, Iterable):
             raise ValueError(f"a history must be a sequence of item ids, not {history!r}; is it a list of histories?")
-        batch.append([_id(item) for item in history])
+        batch.append([as_id(item) for item in history])
         if len(batch) == BATCH_HISTORIES:
             yield batch
             batch = []

@@ -137,7 +137,7 @@ class Served(tf.Module):
 
     def _recommend(self, history, k, user=None):
         known, unknown = self._read(history)
-        return {**self._best(k, known, user, _without, known), "unknown": unknown}
+        return {**self._best(k, known, user, _without), "unknown": unknown}
 
     def _recommend_filtered(self, history, k, exclude, include, allow_seen, user=None):
         known, unknown = self._read(history)
@@ -157,7 +157,7 @@ class Served(tf.Module):
             inside = tf.tensor_scatter_nd_update(tf.zeros_like(scores, tf.int32), places, ones) > 0
             return _without(excluded, tf.where(inside | ~chosen[:, None], scores, NO_SCORE))
 
-        return {**self._best(k, known, user, allowed, known, excluded, included, chosen), "unknown": unknown}
+        return {**self._best(k, known, user, allowed, excluded, included, chosen), "unknown": unknown}
 
     def _best(self, k, known, user, allowed, *inputs):
         """Returns the items and scores of the k best of each history.
@@ -165,7 +165,7 @@ class Served(tf.Module):
         Args:
           allowed: function of the histories' known items, the scores and the further inputs, which gives the scores
             with −∞ for what is not to be recommended.
-          inputs: what `allowed` reads, a row for each history; the first are the histories' known items.
+          inputs: those further inputs, a row for each history.
         """
         with tf.control_dependencies(
             [
@@ -178,7 +178,7 @@ class Served(tf.Module):
         def best(scores, known, *others):
             return tf.math.top_k(allowed(known, scores, *others), k)
 
-        scores, numbers = self._scored(best, [tf.float32, tf.int32], known, user, *inputs)
+        scores, numbers = self._scored(best, [tf.float32, tf.int32], known, user, known, *inputs)
         items = tf.where(scores > NO_SCORE, tf.gather(self.item_ids, numbers), NO_ITEM)
         return {"items": items, "scores": scores}
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
+from katrec.common.ids import as_text
+
 # Stands for a missing id: no id holds a line end.
 MISSING = "\n"
+
+
+def as_id(value: Any) -> str:
+    """Returns an id as text; a missing one as a text that no model knows."""
+    text = as_text(value)
+    return MISSING if text is None else text
 
 
 class UnknownIds:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from katrec.layers import TransformerLayer
 from tests import reference
 from tests.gradients import assert_gradient
+from tests.layers.test_ranking_losses import sigmoid
 
 
 @pytest.fixture(params=["SASRec", "LiGR"])
@@ -24,10 +25,6 @@ def x(generator):
 
 
 MASK = np.array([[False, False, True, True, True], [True] * 5])
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 def dense(part, x):

@@ -13,17 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
+from katrec.settings import Settings
+from tests.conftest import ROOT, SMALL
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
 
 @pytest.fixture(scope="module")
-def served(exported, load_once, datasets_dir, request):
+def served(exported, load_once, datasets_dir):
     """The address of a server of the tiny model, and the `Recommender` that answers the same directly."""
-    from katrec.settings import Settings
-    from tests.conftest import SMALL
-
     path = exported("katrec", lambda **values: Settings(**{**SMALL, **values}))[1]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
