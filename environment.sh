@@ -1,22 +1,17 @@
-# Sourced by run_experiments.sh, tests/run.sh and tests/slow.sh: makes .venv with the project in it, once.
-# Set PYTHON to choose the interpreter; else it is python3, or where that is too old or too new the newest that fits.
+# Sourced by run_experiments.sh and the scripts in tests/: makes .venv with the project in it, once. Set PYTHON to choose
+# the interpreter; else it is python3, or where that is too old or too new the newest that fits. VENV is another folder.
 
-OLDEST=3.9 NEWEST=3.13 INSTALL_LOG=.venv/install.log
+VENV="${VENV:-.venv}"
+OLDEST=3.9 NEWEST=3.13 INSTALL_LOG="$VENV/install.log"
 
 prepare_environment() {
-  local extras="$1" stamp=".venv/installed-${1:-base}" wanted python
+  local extras="$1" stamp="$VENV/installed-${1:-base}" wanted
   wanted="$(cat setup.py constraints*.txt | cksum)"
-  if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+  make_venv || exit 1
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
     return
   fi
-  if [ ! -x .venv/bin/pip ]; then
-    python="$(find_python)" || exit 1
-    if ! "$python" -m venv .venv; then
-      echo "error: $python -m venv failed; install Python's venv module or set PYTHON to an interpreter that has it" >&2
-      exit 1
-    fi
-  fi
-  echo "installing the project into .venv (TensorFlow is about 500 MB)"
+  echo "installing the project into $VENV (TensorFlow is about 500 MB)"
   if ! install_project "$extras" > "$INSTALL_LOG" 2>&1; then
     tail -n 20 "$INSTALL_LOG" >&2
     echo "error: pip could not install the project; the end of its messages is above, all of them in $INSTALL_LOG" >&2
@@ -25,28 +20,66 @@ prepare_environment() {
   echo "$wanted" > "$stamp"
 }
 
+# Leaves a $VENV that is there, but for one of another Python than PYTHON asks for.
+make_venv() {
+  local python
+  if [ -x "$VENV/bin/pip" ]; then
+    [ -n "${PYTHON:-}" ] || return 0
+    python="$(find_python)" || return 1
+    [ "$(version_of "$python")" != "$(version_of "$VENV/bin/python")" ] || return 0
+    echo "replacing $VENV: it has $(version_of "$VENV/bin/python"), PYTHON asks for $(version_of "$python")"
+  else
+    python="$(find_python)" || return 1
+  fi
+  if ! "$python" -m venv --clear "$VENV"; then
+    echo "error: $python -m venv failed; install Python's venv module or set PYTHON to an interpreter that has it" >&2
+    return 1
+  fi
+}
+
 # Prints an interpreter that TensorFlow has releases for, and says so where it is not python3.
 find_python() {
-  local candidate
+  local path
   if [ -n "${PYTHON:-}" ]; then
-    if ! fits "$PYTHON"; then
-      echo "error: PYTHON=$PYTHON is $(version_of "$PYTHON"), it must be Python $OLDEST to $NEWEST" >&2
+    path="$(located "$PYTHON")"
+    if ! fits "$path"; then
+      echo "error: PYTHON=$PYTHON is $(version_of "$path"), it must be Python $OLDEST to $NEWEST" >&2
       return 1
     fi
-    echo "$PYTHON"
+    echo "$path"
     return
   fi
-  for candidate in python3 python3.13 python3.12 python3.11 python3.10 python3.9; do
-    if fits "$candidate"; then
-      if [ "$candidate" != python3 ]; then
-        echo "using $candidate: python3 is $(version_of python3), TensorFlow has releases for $OLDEST to $NEWEST" >&2
-      fi
-      echo "$candidate"
+  path="$(first_of python3 python3.13 python3.12 python3.11 python3.10 python3.9)"
+  if [ -z "$path" ]; then
+    echo "error: python3 is $(version_of python3); install Python $OLDEST to $NEWEST, or set PYTHON to one" >&2
+    return 1
+  fi
+  if [ "$path" != python3 ]; then
+    echo "using $path: python3 is $(version_of python3), TensorFlow has releases for $OLDEST to $NEWEST" >&2
+  fi
+  echo "$path"
+}
+
+# Prints the first of the interpreters that fits, or nothing.
+first_of() {
+  local name path
+  for name in "$@"; do
+    path="$(located "$name")"
+    if fits "$path"; then
+      echo "$path"
       return
     fi
   done
-  echo "error: python3 is $(version_of python3); install Python $OLDEST to $NEWEST, or set PYTHON to one" >&2
-  return 1
+}
+
+# Prints the name, or for python3.N that does not run by it the path of pyenv's, which may be installed but not chosen.
+located() {
+  local prefix
+  if [[ "$1" == python3.* ]] && ! "$1" -c "" 2>/dev/null && prefix="$(pyenv prefix "${1#python}" 2>/dev/null)"; then
+    echo "$prefix/bin/$1"
+  else
+    echo "$1"
+  fi
 }
 
 fits() {
@@ -59,12 +92,10 @@ version_of() {
   "$1" -c 'import platform; print("Python", platform.python_version())' 2>/dev/null || echo "not there"
 }
 
-# On the stack that is locked exactly the tested files are installed, compared by their SHA-256; elsewhere pip chooses.
+# On the machines that are tested exactly the tested files are installed, compared by their SHA-256; elsewhere pip chooses.
 install_project() {
-  local extras="$1" pip=(.venv/bin/python -m pip install --disable-pip-version-check)
-  if .venv/bin/python -c 'import platform, sys
-here = sys.version_info[:2], platform.system(), platform.machine()
-sys.exit(here != ((3, 11), "Linux", "x86_64"))'; then
+  local extras="$1" pip=("$VENV/bin/python" -m pip install --disable-pip-version-check)
+  if [ "$(uname -sm)" = "Linux x86_64" ]; then
     "${pip[@]}" --require-hashes --requirement "constraints${extras:+-$extras}.txt" &&
       "${pip[@]}" --no-deps --no-build-isolation --editable .
   else

@@ -10,4 +10,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source ./environment.sh
 prepare_environment ""
-exec .venv/bin/python -m katrec.experiments "$@"
+exec "$VENV/bin/python" -m katrec.experiments "$@"

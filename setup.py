@@ -6,9 +6,11 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-# TensorFlow Addons ended with TensorFlow 2.15; newer Pythons take Keras 2 and its AdamW from tf-keras.
-ADDONS = 'python_version < "3.12"'
-KERAS = 'python_version >= "3.12"'
+# TensorFlow 2.15 is the last that TensorFlow Addons works with; newer Pythons take Keras 2 from tf-keras.
+OLDER = 'python_version < "3.12"'
+NEWER = 'python_version >= "3.12"'
+# Where TensorFlow Addons has wheels; elsewhere Keras's AdamW takes its place.
+ADDONS = f'{OLDER} and (sys_platform == "darwin" or (sys_platform == "linux" and platform_machine == "x86_64"))'
 # What examples/nearest_neighbours.py and examples/server.py need.
 INDEX = ["faiss-cpu"]
 SERVE = ["fastapi", "uvicorn"]
@@ -56,11 +58,11 @@ setup(
         "preprocess": ["py.typed"],
     },
     install_requires=[
-        f"tensorflow==2.15.1; {ADDONS}",
+        f"tensorflow==2.15.1; {OLDER}",
         f"tensorflow-addons==0.23.0; {ADDONS}",
-        f"tensorflow>=2.16; {KERAS}",
-        f"tf-keras>=2.16; {KERAS}",
-        f"tensorboard; {KERAS}",  # a part of TensorFlow before 2.21
+        f"tensorflow>=2.16; {NEWER}",
+        f"tf-keras>=2.16; {NEWER}",
+        f"tensorboard; {NEWER}",  # a part of TensorFlow before 2.21
         "numpy",
         "pandas",
         "scipy",
@@ -76,6 +78,7 @@ setup(
             *INDEX,
             *SERVE,
             "bandit",
+            "build",
             "hypothesis",
             "mkdocs",
             "mkdocstrings[python]",
@@ -87,7 +90,7 @@ setup(
             "selenium",
         ],
         # The newest pyarrow needs NumPy 2, which TensorFlow 2.15 cannot have.
-        "parquet": [f"pyarrow<22; {ADDONS}", f"pyarrow; {KERAS}"],
+        "parquet": [f"pyarrow<22; {OLDER}", f"pyarrow; {NEWER}"],
         "docs": ["mkdocs", "mkdocstrings[python]"],
         "bench": ["psutil", "packaging"],
         # For an environment of its own: benchmarks/peers.py makes it.

@@ -12,10 +12,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from katrec.common import quiet
+
 if sys.version_info >= (3, 12):
     # TensorFlow's releases for these Pythons bring Keras 3; tf.keras is Keras 2 where this is set before the import.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+quiet.when_tensorflow_is_imported()
 # Keras 2 within TensorFlow 2.15 names no version.
 if "tensorflow" in sys.modules and getattr(sys.modules["tensorflow"].keras, "__version__", "2").startswith("3"):
     raise ImportError(

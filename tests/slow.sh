@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source ./environment.sh
 prepare_environment test
-.venv/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile -m slow "$@"
+"$VENV/bin/python" -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile -m slow "$@"

@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from absl import flags
 
-from katrec.common import interruption
+from katrec.common import interruption, quiet
 
 # Names the environment variable of a command that another one started: it ends when its input does.
 PARENT = "KATREC_ENDS_WITH_ITS_INPUT"
@@ -52,6 +52,15 @@ def run(main: Callable[..., None], flag_values: flags.FlagValues, positional: bo
         # A title that the terminal cannot show is no reason to stop.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    flags.DEFINE_integer(
+        "verbosity",
+        None,
+        f"How much of TensorFlow's own messages is shown: -2 none, -1 warnings, 0 information, 1 all. Default: what "
+        f"{quiet.LEVEL} says, else -2.",
+        lower_bound=-2,
+        upper_bound=1,
+        flag_values=flag_values,
+    )
     try:
         status = _status(module, main, flag_values, positional)
         sys.stdout.flush()
@@ -100,6 +109,7 @@ def _status(module, main, flag_values, positional):
             print(help_text(module, flag_values))
             return 0
         remaining = _parsed(flag_values)
+        quiet.set_verbosity(flag_values.verbosity)
         if remaining and not positional:
             raise FlagError(f"unexpected argument {remaining[0]!r}; every setting is a flag, see --help")
         main(*([remaining] if positional else []))

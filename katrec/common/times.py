@@ -42,7 +42,7 @@ def ordered(times: pd.Series, place: Callable[[int], str]) -> np.ndarray:
         return times.dt.to_timestamp().astype("int64").to_numpy()
     numbers = pd.to_numeric(times, errors="coerce")
     if pd.api.types.is_bool_dtype(numbers):
-        raise UserError(f"{place(0)}: the time is {times[0]!r}; give numbers, dates or ISO 8601 text")
+        raise UserError(f"{place(0)}: the time is {_shown(times, 0)}; give numbers, dates or ISO 8601 text")
     if not numbers.isna().any():
         return _numbers(times, numbers, place)
     dates = pd.to_datetime(times.astype(object), utc=True, errors="coerce", format="ISO8601")
@@ -52,11 +52,17 @@ def ordered(times: pd.Series, place: Callable[[int], str]) -> np.ndarray:
     if neither.any():
         row = int(neither.argmax())
         raise UserError(
-            f"{place(row)}: the time {times[row]!r} is neither a finite number, such as seconds since 1970, nor a "
+            f"{place(row)}: the time {_shown(times, row)} is neither a finite number, such as seconds since 1970, nor a "
             "date or ISO 8601 text, such as 2020-01-31T12:00:00"
         )
     row = int(dates.isna().argmax())
-    raise UserError(f"{place(row)}: the time {times[row]!r} is a number, others in its column are dates; give one kind")
+    raise UserError(f"{place(row)}: the time {_shown(times, row)} is a number, others in its column are dates; give one kind")
+
+
+def _shown(times, row):
+    """Returns a time as Python writes it, whose numbers have no type before them, as NumPy's have."""
+    time = times[row]
+    return repr(time.item() if isinstance(time, np.generic) else time)
 
 
 def _numbers(times, numbers, place):
@@ -67,7 +73,7 @@ def _numbers(times, numbers, place):
     infinite = ~np.isfinite(values)
     if infinite.any():
         row = int(infinite.argmax())
-        raise UserError(f"{place(row)}: the time {times[row]!r} is not a finite number")
+        raise UserError(f"{place(row)}: the time {_shown(times, row)} is not a finite number")
     if times.dtype.kind != "f" and np.abs(values).max(initial=0) >= EXACT:
         # Such as nanoseconds with decimals, as text: their ranks keep what float64 would round.
         exact = np.array([decimal.Decimal(str(time).strip()) for time in times], dtype=object)

@@ -14,7 +14,7 @@ from katrec.data.dataset import Dataset
 from katrec.data.negatives import item_negatives
 from katrec.data.sequences import positions_within, recent_items
 from katrec.evaluation.metrics import metrics
-from katrec.layers.neighbour_scores import SparseScores
+from katrec.layers.neighbour_scores import SparseScores, values_at
 from katrec.models.base import RankingModel, all_scores
 
 NEGATIVES_SEED = 2020
@@ -190,7 +190,5 @@ def full_ranks(
     target = tf.gather(scores, targets, batch_dims=1)
     # The target is not below itself: with it the count is the rank.
     rank = tf.math.count_nonzero(~(scores < target[:, None]), axis=1, dtype=tf.int32)
-    # By place in the flat scores: TensorFlow 2.21 has no GPU kernel for gather_nd with int32 indices.
-    places = seen[:, 0] * tf.shape(scores)[1] + seen[:, 1]
-    before = ~(tf.gather(tf.reshape(scores, [-1]), places) < tf.gather(target, seen[:, 0]))
+    before = ~(values_at(scores, seen) < tf.gather(target, seen[:, 0]))
     return rank - tf.math.unsorted_segment_sum(tf.cast(before, tf.int32), seen[:, 0], tf.shape(targets)[0])

@@ -7,7 +7,7 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
-from katrec.layers.neighbour_scores import SparseScores
+from katrec.layers.neighbour_scores import SparseScores, values_at
 
 BLOCK_ROWS = 512
 SMALLEST = np.finfo(np.float32).tiny
@@ -71,7 +71,7 @@ def weighted_cross_entropy(
             to_items += tf.cast(tf.matmul(probabilities, weighted[rows], transpose_a=True), tf.float32)
             to_bias += tf.cast(tf.cast(weights[rows], dtype)[None] @ probabilities, tf.float32)[0]
             if added:
-                shares = tf.cast(tf.gather_nd(probabilities, inside), tf.float32)
+                shares = tf.cast(values_at(probabilities, inside), tf.float32)
                 to_values = to_values.write(i, shares * tf.gather(weights, places[own][:, 0]))
             return i + 1, total, to_vectors, to_items, to_bias, to_values
 

@@ -47,6 +47,14 @@ def with_added(scores: tf.Tensor, added: Optional[SparseScores]) -> tf.Tensor:
     return scores if added is None else tf.tensor_scatter_nd_add(scores, *added)
 
 
+def values_at(scores: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """Returns float[m], the values of float[n, |I|] at int32[m, 2]; their number n · |I| must be below 2³¹.
+
+    By place in the flat scores: TensorFlow 2.21 has no GPU kernel for gather_nd with int32 indices.
+    """
+    return tf.gather(tf.reshape(scores, [-1]), places[:, 0] * tf.shape(scores)[1] + places[:, 1])
+
+
 @tf.keras.saving.register_keras_serializable(package="katrec")
 class NeighbourScores(tf.keras.layers.Layer):
     """Scores of the items that an edge joins to one of the last items of a history.
