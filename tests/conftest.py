@@ -1,6 +1,8 @@
 import os
+import platform
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 # A graphics card would give other rounding than the tests' bounds allow.
@@ -23,6 +25,13 @@ SMALL = {
     "batch_size": 16,
     "kg_batch_size": 32,
 }
+
+
+def pytest_report_header():
+    """The stack, for the table in docs/versions.md."""
+    versions = {item.name.lower().replace("_", "-"): item.version for item in metadata.distributions()}
+    stack = [name for name in ("tensorflow", "tensorflow-addons", "tf-keras", "numpy", "pandas") if name in versions]
+    return f"Python {platform.python_version()}, " + ", ".join(f"{name} {versions[name]}" for name in stack)
 
 
 @pytest.fixture

@@ -62,3 +62,42 @@ def test_the_users_choice_is_not_replaced(find):
     done = find(versions, PYTHON="old")
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == "error: PYTHON=old is Python 3.8.1, it must be Python 3.9 to 3.13\n"
+
+
+def test_pyenvs_interpreters_are_found_though_not_chosen(find, tmp_path):
+    versions = tmp_path / "versions" / "bin"
+    versions.mkdir(parents=True)
+    (versions / "python3.13").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tmp_path / "pyenv").write_text(f'#!/bin/bash\n[ "$*" = "prefix 3.13" ] && echo {tmp_path}/versions\n')
+    (tmp_path / "python3.13").write_text("#!/bin/sh\necho 'pyenv: python3.13: command not found' >&2\nexit 127\n")
+    for path in (versions / "python3.13", tmp_path / "pyenv", tmp_path / "python3.13"):
+        path.chmod(0o755)
+    done = find({"python3": "3.14.0"})
+    assert (done.returncode, done.stdout) == (0, f"{versions}/python3.13\n")
+    assert find({"python3": "3.14.0"}, PYTHON="python3.13").stdout == f"{versions}/python3.13\n"
+
+
+def test_an_environment_of_another_python_is_replaced_where_one_is_asked_for(tmp_path):
+    for name, version in (("python3", "3.11.0"), ("python3.12", "3.12.1")):
+        # An interpreter whose `-m venv --clear FOLDER` copies itself there.
+        program = tmp_path / name
+        program.write_text(
+            f'#!/bin/bash\nif [ "$1 $2" = "-m venv" ]; then rm -rf "$4"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python"; '
+            f'cp "$0" "$4/bin/pip"; else [ -n "$2" ] && case "$2" in *platform*) echo Python {version};; esac; fi\n'
+        )
+        program.chmod(0o755)
+
+    def prepare(**variables):
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", **variables}
+        script = f"source {ROOT}/environment.sh; make_venv; version_of .venv/bin/python"
+        return subprocess.run(
+            ["/bin/bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert prepare() == "Python 3.11.0\n"
+    (tmp_path / ".venv" / "mine").write_text("")
+    assert prepare() == prepare(PYTHON="python3") == "Python 3.11.0\n"
+    assert (tmp_path / ".venv" / "mine").exists()
+    replaced = prepare(PYTHON="python3.12")
+    assert replaced == "replacing .venv: it has Python 3.11.0, PYTHON asks for Python 3.12.1\nPython 3.12.1\n"
+    assert not (tmp_path / ".venv" / "mine").exists()

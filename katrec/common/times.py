@@ -52,11 +52,13 @@ def ordered(times: pd.Series, place: Callable[[int], str]) -> np.ndarray:
     if neither.any():
         row = int(neither.argmax())
         raise UserError(
-            f"{place(row)}: the time {_shown(times, row)} is neither a finite number, such as seconds since 1970, nor a "
-            "date or ISO 8601 text, such as 2020-01-31T12:00:00"
+            f"{place(row)}: the time {_shown(times, row)} is neither a finite number, such as seconds since 1970, nor "
+            "a date or ISO 8601 text, such as 2020-01-31T12:00:00"
         )
     row = int(dates.isna().argmax())
-    raise UserError(f"{place(row)}: the time {_shown(times, row)} is a number, others in its column are dates; give one kind")
+    raise UserError(
+        f"{place(row)}: the time {_shown(times, row)} is a number, others in its column are dates; give one kind"
+    )
 
 
 def _shown(times, row):

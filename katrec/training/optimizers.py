@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,13 +43,13 @@ def adamw(schedule: WarmupLinearDecay, weight_decay: float = 0.0) -> Any:
       schedule: of the learning rate.
       weight_decay: the decay's factor.
     """
-    if sys.version_info >= (3, 12):
-        return keras_adamw(schedule, weight_decay)
-    return addons_adamw(schedule, weight_decay)
+    # setup.py asks for TensorFlow Addons wherever there are wheels of it.
+    make = addons_adamw if importlib.util.find_spec("tensorflow_addons") else keras_adamw
+    return make(schedule, weight_decay)
 
 
 def adam(schedule: WarmupLinearDecay) -> Any:
-    """Returns Adam without weight decay. Keras's older one: its step on a table is one operation, the newer's are ten.
+    """Returns Adam without weight decay. Keras's older one: a table's step is one operation, the newer's are ten.
 
     Args:
       schedule: of the learning rate.
@@ -65,9 +65,8 @@ def addons_adamw(schedule: WarmupLinearDecay, weight_decay: float) -> Any:
         warnings.simplefilter("ignore")  # TensorFlow Addons announces its end of life at every import.
         import tensorflow_addons as tfa
 
-    decay = WarmupLinearDecay(schedule.peak * weight_decay, schedule.warmup_steps, schedule.total_steps)
     return tfa.optimizers.AdamW(
-        weight_decay=decay,
+        weight_decay=_of_decay(schedule, weight_decay),
         learning_rate=schedule,
         beta_1=BETA_1,
         beta_2=BETA_2,
@@ -77,22 +76,27 @@ def addons_adamw(schedule: WarmupLinearDecay, weight_decay: float) -> Any:
 
 
 def keras_adamw(schedule: WarmupLinearDecay, weight_decay: float) -> Any:
-    """The optimizer of Keras 2."""
-    optimizer = tf.keras.optimizers.AdamW(
-        learning_rate=schedule,
-        weight_decay=weight_decay,
-        beta_1=BETA_1,
-        beta_2=BETA_2,
-        epsilon=EPSILON,
-        jit_compile=False,
-    )
-    optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
-    return optimizer
+    """The same steps and the same checkpoints, so that a run goes on with either, from Keras's older Adam alone."""
+    return _AdamW(schedule, _of_decay(schedule, weight_decay))
+
+
+def _of_decay(schedule, weight_decay):
+    return WarmupLinearDecay(schedule.peak * weight_decay, schedule.warmup_steps, schedule.total_steps)
+
+
+class _AdamW(tf.keras.optimizers.legacy.Adam):
+    """Decays dense variables before Adam's step, which does not read their values."""
+
+    def __init__(self, schedule: WarmupLinearDecay, decay: WarmupLinearDecay) -> None:
+        super().__init__(learning_rate=schedule, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON, name="AdamW")
+        self._decay_schedule = decay
+
+    def _resource_apply_dense(self, grad: Any, var: tf.Variable, apply_state: Any = None) -> Any:
+        if not any(name in var.name for name in NOT_DECAYED):
+            var.assign_sub(self._decay_schedule(self.iterations) * var, use_locking=self._use_locking)
+        return super()._resource_apply_dense(grad, var, apply_state)
 
 
 def create_variables(optimizer: Any, variables: Sequence[tf.Variable]) -> None:
     """Makes an optimizer's moments, which a traced loop may not make."""
-    if isinstance(optimizer, tf.keras.optimizers.Optimizer):
-        optimizer.build(variables)
-    else:
-        optimizer._create_all_weights(variables)
+    optimizer._create_all_weights(variables)

@@ -1,18 +1,23 @@
+import importlib.util
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from katrec.training import optimizers
 from katrec.training.optimizers import (
     BETA_1,
     BETA_2,
     EPSILON,
     WarmupLinearDecay,
     adam,
+    adamw,
     addons_adamw,
     create_variables,
     keras_adamw,
 )
 
+WITHOUT_ADDONS = "TensorFlow Addons has no wheels for this Python"
 SCHEDULE = WarmupLinearDecay(0.1, 3, 20)
 
 
@@ -46,10 +51,26 @@ def expected(weight_decay, count=15):
 
 
 @pytest.mark.parametrize("make", [addons_adamw, keras_adamw])
-def test_both_stacks_take_the_same_steps(make):
+def test_decay_is_scaled_by_the_learning_rate(make):
     if make is addons_adamw:
-        pytest.importorskip("tensorflow_addons", reason="TensorFlow Addons exists for Python 3.11 and older only")
+        pytest.importorskip("tensorflow_addons", reason=WITHOUT_ADDONS)
     np.testing.assert_allclose(steps(make(SCHEDULE, 0.3)), expected(0.3), rtol=1e-4, atol=1e-5)
+
+
+def test_keras_takes_the_steps_of_addons_and_reads_its_checkpoints(tmp_path):
+    pytest.importorskip("tensorflow_addons", reason=WITHOUT_ADDONS)
+    ours, theirs = keras_adamw(SCHEDULE, 0.3), addons_adamw(SCHEDULE, 0.3)
+    np.testing.assert_array_equal(steps(ours), steps(theirs))
+    for reader, writer in ((ours, theirs), (theirs, ours)):
+        path = tf.train.Checkpoint(optimizer=writer).write(str(tmp_path / "checkpoint"))
+        tf.train.Checkpoint(optimizer=reader).read(path).assert_consumed()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_addons_where_they_are_installed_else_keras(monkeypatch, there):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: there or None)
+    monkeypatch.setattr(optimizers, "addons_adamw", lambda *arguments: "Addons")
+    assert (adamw(SCHEDULE) == "Addons") == there
 
 
 def test_schedule():
