@@ -1,6 +1,6 @@
 """Evaluates a run's best weights again.
 
-python -m katrec.evaluate --output_dir=runs/ml-100k/katrec-seed1 --split=test --num_negatives=100
+python -m katrec.evaluate --output_dir=runs/ml-100k/katrec-seed1 --split=test --num_negatives=100 --ks=5,10,20
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from absl import flags
 
 from katrec.common import command_line
 from katrec.evaluation.metrics import metric_lines
+from katrec.flags import integers
 from katrec.runs import Run
 
 FLAGS = flags.FlagValues()
@@ -20,6 +21,7 @@ flags.DEFINE_enum("split", "test", ["valid", "test"], "Which held-out items to r
 flags.DEFINE_integer(
     "num_negatives", None, "Negatives of the sampled ranking; default: the run's.", 1, flag_values=FLAGS
 )
+flags.DEFINE_list("ks", None, "Lengths K of the lists, beside 1, 5 and 10; default: the run's.", flag_values=FLAGS)
 
 
 def main() -> None:
@@ -27,7 +29,8 @@ def main() -> None:
     if FLAGS.output_dir is None:
         raise command_line.FlagError("--output_dir is needed: the run directory to evaluate")
     run = Run(FLAGS.output_dir, FLAGS.datasets_dir)
-    print(metric_lines({FLAGS.split: run.evaluate(FLAGS.split, FLAGS.num_negatives)}))
+    ks = integers("ks", FLAGS.ks, low=1) if FLAGS.ks else None
+    print(metric_lines({FLAGS.split: run.evaluate(FLAGS.split, FLAGS.num_negatives, ks)}))
 
 
 def command() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Optional
 
 from absl import flags
 
@@ -53,6 +54,26 @@ def _own_defaults(meta):
     return f" Default: {meta['default']}{others}."
 
 
+def integers(name: str, texts: Sequence[str], low: Optional[int] = None) -> list[int]:
+    """Returns the numbers of a flag that is a list.
+
+    Args:
+      name: the flag.
+      texts: what it was given.
+      low: the least that is allowed.
+
+    Raises:
+      FlagError: they are no integers, or one is too low.
+    """
+    try:
+        numbers = [int(text) for text in texts]
+    except ValueError:
+        raise FlagError(f"--{name}={','.join(texts)}: integers separated by commas") from None
+    if low is not None and min(numbers, default=low) < low:
+        raise FlagError(f"--{name}={','.join(texts)}: must be at least {low}")
+    return numbers
+
+
 def read(flag_values: flags.FlagValues) -> Settings:
     """Returns the settings that the parsed flags hold.
 
@@ -62,10 +83,7 @@ def read(flag_values: flags.FlagValues) -> Settings:
     values: dict[str, Any] = {name: flag_values[name].value for name in FIELDS}
     for name, field in FIELDS.items():
         if isinstance(field.default, tuple):
-            try:
-                values[name] = [int(one) for one in values[name]]
-            except ValueError:
-                raise FlagError(f"--{name}={','.join(values[name])}: integers separated by commas") from None
+            values[name] = integers(name, values[name])
     try:
         settings = Settings(**values)
         registry.check(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any, Optional, Union
 
 from katrec.common import lock
@@ -45,7 +46,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, dict[str, dict[str, float]]]:
-        """What the best weights reached: {"test": {"sampled": {"Hit@1": …, …}, "full": {…}}, "valid": {…}}.
+        """What the best weights reached: {"test": {"sampled": {"Hit@1": …, …}, "full": {…}, "lists": {…}}, "valid": …}.
 
         Raises:
           UserError: the run has not ended.
@@ -54,20 +55,27 @@ class Run:
             raise UserError(f"{self.output_dir}: the run has not ended; train on with the same settings")
         return {split: self.result[split] for split in ("valid", "test")}
 
-    def evaluate(self, split: str = "test", num_negatives: Optional[int] = None) -> dict[str, dict[str, float]]:
+    def evaluate(
+        self, split: str = "test", num_negatives: Optional[int] = None, ks: Optional[Sequence[int]] = None
+    ) -> dict[str, dict[str, float]]:
         """Ranks the held-out items again with the best weights.
 
         Args:
           split: "valid" or "test".
           num_negatives: of the sampled ranking; if not given, the run's.
+          ks: the K of Hit@K and the others, beside 1, 5 and 10; if not given, the run's.
 
         Returns:
-          {"sampled": metrics, "full": metrics}.
+          {"sampled": metrics, "full": metrics, "lists": metrics of the lists that are recommended from all items}.
         """
         from katrec.evaluation.ranking import Evaluator
+        from katrec.evaluation.summary import Summary
 
+        cutoffs = self.settings.cutoffs if ks is None else dataclasses.replace(self.settings, ks=tuple(ks)).cutoffs
         count = self.settings.num_negatives if num_negatives is None else num_negatives
-        return Evaluator(self.best_model(), self.dataset, split, count).evaluate()
+        evaluator = Evaluator(self.best_model(), self.dataset, split, count)
+        ranks, lists = evaluator.ranks_and_lists(cutoffs[-1])
+        return Summary(self.dataset, split, evaluator.users, ranks, lists, cutoffs).all_users()
 
     def best_model(self, settings: Optional[Settings] = None) -> Any:
         """Returns the `RankingModel` with the weights that did best on validation.

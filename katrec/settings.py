@@ -8,7 +8,7 @@ import numbers
 from typing import Any, Optional
 
 from katrec.common.command_line import UserError
-from katrec.common.rankings import RANKINGS
+from katrec.common.rankings import CUTOFFS, RANKINGS
 
 # KATRec's extension beyond the paper has defaults of its own.
 NEXT_ITEM = "katrec_next_item"
@@ -227,6 +227,12 @@ class Settings:
     )
     patience: int = _setting(10, "Stop after so many evaluations without a better --stopping_metric.", low=1)
     num_negatives: int = _setting(100, "Negatives of the sampled ranking.", low=1)
+    ks: tuple[int, ...] = _setting(
+        CUTOFFS,
+        "Lengths K of the lists for Hit@K, NDCG@K, Coverage@K and so on; 1, 5 and 10 are always among them. Of a "
+        "finished run katrec.evaluate --ks says others.",
+        low=1,
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -240,6 +246,11 @@ class Settings:
     def node_dim(self) -> int:
         """q of a model that reads the graph: d + Σ d⁽ˡ⁾, the size of e*."""
         return self.entity_dim + sum(self.propagation_dims)
+
+    @property
+    def cutoffs(self) -> tuple[int, ...]:
+        """The K of all metrics of a result, ascending."""
+        return tuple(sorted({*CUTOFFS, *self.ks}))
 
     @property
     def stopping_protocol(self) -> str:

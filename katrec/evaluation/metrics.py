@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Union
 
 import numpy as np
 
-from katrec.common.rankings import METRICS
+from katrec.common.rankings import CUTOFFS, metric_names
 
 Ranks = Union[np.ndarray, Sequence[int]]
 
 
-def metrics(ranks: Ranks) -> dict[str, float]:
+def metrics(ranks: Ranks, cutoffs: Iterable[int] = CUTOFFS) -> dict[str, float]:
     """Returns the mean metrics of `ranks`: a dict of Hit@1, Hit@5, Hit@10, NDCG@1, NDCG@5, NDCG@10, MAP.
 
     Args:
       ranks: int[n], n ≥ 1, the target's place among the candidates; the best is 1.
+      cutoffs: other K than these.
 
     Raises:
       ValueError: no ranks, or a rank below 1.
@@ -24,7 +25,7 @@ def metrics(ranks: Ranks) -> dict[str, float]:
     ranks = np.asarray(ranks)
     if not len(ranks) or ranks.min() < 1:
         raise ValueError("metrics need at least one rank, and ranks begin at 1")
-    return {name: float(per_user(ranks, name).mean()) for name in METRICS}
+    return {name: float(per_user(ranks, name).mean()) for name in metric_names(cutoffs)}
 
 
 def per_user(ranks: np.ndarray, name: str) -> np.ndarray:
@@ -34,7 +35,7 @@ def per_user(ranks: np.ndarray, name: str) -> np.ndarray:
 
     Args:
       ranks: int[n].
-      name: one of `METRICS`.
+      name: such as "Hit@20", "NDCG@10" or "MAP".
     """
     if name == "MAP":
         return 1 / ranks

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from katrec.common.command_line import UserError
-from katrec.common.rankings import SPLITS
+from katrec.common.rankings import PROTOCOLS, SPLITS
 from katrec.data.dataset import Dataset
 from katrec.data.negatives import item_negatives
 from katrec.data.sequences import positions_within, recent_items
@@ -89,9 +89,20 @@ class Evaluator:
         Args:
           full: also rank among all items.
         """
+        return self._rank(full)[0]
+
+    def ranks_and_lists(self, length: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Returns the ranks, and what is recommended: the best items outside the history, int32[n, length].
+
+        Args:
+          length: of the lists; −1 stands where a user has fewer items.
+        """
+        return self._rank(full=True, length=length)
+
+    def _rank(self, full, length=0):
         tables = self._tables()
-        protocols = {"sampled": self._sampled, "full": self._full} if full else {"sampled": self._sampled}
-        ranks = {protocol: np.empty(len(self.users), np.int64) for protocol in protocols}
+        ranks = {protocol: np.empty(len(self.users), np.int64) for protocol in (PROTOCOLS if full else PROTOCOLS[:1])}
+        lists = np.full((len(self.users), length), -1, np.int32)
         progress = {"unit": "batch", "leave": False, "delay": SILENT_SECONDS, "dynamic_ncols": True}
         for batch in tqdm(self._batches, "ranking", **progress):
             users = self.users[batch]
@@ -100,24 +111,24 @@ class Evaluator:
             )
             vectors = self._vectors(tf.constant(histories), tf.constant(users, tf.int32), tables)
             added = self._neighbours(vectors, tf.constant(histories), tables)
-            for protocol, rank in protocols.items():
-                ranks[protocol][batch] = rank(vectors, tables.outputs, added, batch)
-        return ranks
+            ranks["sampled"][batch] = sampled_ranks(vectors, tables.outputs, self._bias, self._candidates[batch], added)
+            if full:
+                ranks["full"][batch], best = full_ranks(
+                    vectors, tables.outputs, self._bias, self._targets[batch], self._seen_pairs(users), added, length
+                )
+                lists[batch, : best.shape[1]] = best
+        return ranks, lists
 
     def evaluate(self, full: bool = True) -> dict[str, dict[str, float]]:
         """Returns {"sampled": metrics, "full": metrics} (see `metrics`)."""
         return {protocol: metrics(ranks) for protocol, ranks in self.ranks(full).items()}
 
-    def _sampled(self, vectors, items, added, batch):
-        return sampled_ranks(vectors, items, self._bias, self._candidates[batch], added)
-
-    def _full(self, vectors, items, added, batch):
-        users = self.users[batch]
+    def _seen_pairs(self, users):
+        """Returns the places of what the users have seen, but their targets, among the scores of a batch."""
         lengths = np.diff(self._seen_offsets)[users]
         rows = np.repeat(np.arange(len(users)), lengths)
         seen = self._seen_items[self._seen_offsets[users][rows] + positions_within(lengths)]
-        pairs = np.stack([rows, seen], axis=1).astype(np.int32)
-        return full_ranks(vectors, items, self._bias, self._targets[batch], pairs, added)
+        return np.stack([rows, seen], axis=1).astype(np.int32)
 
 
 def _distinct_but(excluded, offsets, items, num_items):
@@ -172,8 +183,11 @@ def full_ranks(
     targets: tf.Tensor,
     seen: tf.Tensor,
     added: Optional[SparseScores] = None,
-) -> tf.Tensor:
+    length: int = 0,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the rank, from 1, of each row's target among all items that it has not seen; ties as in `rank_of_first`.
+
+    And the best of those items.
 
     Args:
       vectors: float[n, q].
@@ -182,13 +196,19 @@ def full_ranks(
       targets: int32[n].
       seen: int32[m, 2], pairs of row and item, each once, no target among them.
       added: of the model's `neighbour_scores`.
+      length: how many of the best items are wanted, a Python number.
 
     Returns:
-      int32[n].
+      int32[n], and int32[n, min(length, |I|)], the best first, −1 where a row has seen the rest.
     """
     scores = all_scores(vectors, items, bias, added)
     target = tf.gather(scores, targets, batch_dims=1)
     # The target is not below itself: with it the count is the rank.
     rank = tf.math.count_nonzero(~(scores < target[:, None]), axis=1, dtype=tf.int32)
     before = ~(values_at(scores, seen) < tf.gather(target, seen[:, 0]))
-    return rank - tf.math.unsorted_segment_sum(tf.cast(before, tf.int32), seen[:, 0], tf.shape(targets)[0])
+    rank -= tf.math.unsorted_segment_sum(tf.cast(before, tf.int32), seen[:, 0], tf.shape(targets)[0])
+    if not length:
+        return rank, tf.zeros([tf.shape(targets)[0], 0], tf.int32)
+    unseen = tf.tensor_scatter_nd_update(scores, seen, tf.fill(tf.shape(seen)[:1], -np.inf))
+    best, places = tf.math.top_k(unseen, tf.minimum(length, tf.shape(unseen)[1]))
+    return rank, tf.where(best > -np.inf, places, -1)

@@ -11,6 +11,7 @@ from katrec.layers.cross_entropy import weighted_log_sum_exp
 from katrec.layers.initializers import embedding_initializer
 from katrec.layers.packing import packed, unpacked
 from katrec.layers.seeded_dropout import SeededDropout
+from katrec.layers.sparse_products import FixedMatrix
 
 
 @tf.keras.saving.register_keras_serializable(package="katrec")
@@ -70,11 +71,7 @@ class ItemTable(tf.keras.layers.Layer):
                 name="entities", shape=(num_entities, dim), initializer=embedding_initializer()
             )
             counts = np.bincount(self.items, minlength=num_items)
-            self.means = tf.sparse.SparseTensor(
-                np.stack([self.items, self.entities], axis=1).astype(np.int64),
-                (1 / counts[self.items]).astype(np.float32),
-                (num_items, num_entities),
-            )
+            self.means = FixedMatrix(self.items, self.entities, 1 / counts[self.items], (num_items, num_entities))
             self.has_entities = tf.constant(counts > 0, tf.float32)
             if predicts_entities:
                 self.bias = self.add_weight(name="bias", shape=(num_entities,), initializer="zeros")
@@ -84,7 +81,7 @@ class ItemTable(tf.keras.layers.Layer):
         if seed is not None and self.dropout:
             rows *= self.dropout_layer(tf.ones([self.num_items, 1]), seed=seed)
         if self.vectors is not None:
-            rows += tf.sparse.sparse_dense_matmul(self.means, tf.convert_to_tensor(self.vectors))
+            rows += self.means.times(self.vectors)
         return rows
 
     def entity_loss(self, vectors: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -101,9 +98,7 @@ class ItemTable(tf.keras.layers.Layer):
             return tf.constant(0.0)
         entities, bias = tf.convert_to_tensor(self.vectors), tf.convert_to_tensor(self.bias)
         # The mean over A_i of the logits is the product with the mean of the vectors.
-        means, biases = (
-            tf.gather(tf.sparse.sparse_dense_matmul(self.means, one), labels) for one in (entities, bias[:, None])
-        )
+        means, biases = (tf.gather(self.means.times(one), labels) for one in (entities, bias[:, None]))
         logits = tf.reduce_sum(tf.cast(vectors, tf.float32) * means, axis=1) + biases[:, 0]
         weights *= tf.gather(self.has_entities, labels)
         sums = weighted_log_sum_exp(vectors, tf.cast(entities, vectors.dtype), bias, weights)

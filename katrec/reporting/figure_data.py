@@ -11,31 +11,8 @@ from katrec.evaluation.attention import attention_weights, average_attention, co
 from katrec.models.transformer_model import TransformerModel
 from katrec.reporting.finished import Finished, user_values
 
-BOUNDS = (5, 10, 20, 50, 100)
-FEWEST_USERS = 10
 POSITIONS = 15
 ITEMS = 6
-
-
-def length_groups(lengths: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
-    """Returns Figure 4's groups: their labels and their users, a bool[n] each.
-
-    Groups of fewer than 10 users join the next.
-
-    Args:
-      lengths: items in each user's history, int[n].
-    """
-    labels, members, low = [], [], 1
-    for high in (*BOUNDS, None):
-        inside = (lengths >= low) & (lengths <= (high or lengths.max()))
-        last = high is None or not (lengths > high).any()
-        if inside.sum() >= FEWEST_USERS or (last and inside.any()):
-            labels.append(f"> {low - 1}" if high is None else f"{low}–{high}" if low > 1 else f"≤ {high}")
-            members.append(inside)
-            low = (high or 0) + 1
-        if last:
-            break
-    return labels, members
 
 
 def group_metric(runs: Sequence[Finished], members: Sequence[np.ndarray], metric: str) -> np.ndarray:

@@ -13,7 +13,6 @@ from katrec.models import registry
 from katrec.reporting.finished import Finished, user_values, values
 from katrec.reporting.table import Table, ranked
 
-METRICS = ("NDCG@1", "NDCG@5", "NDCG@10", "Hit@5", "Hit@10", "MAP")
 PROTOCOLS = {"sampled": "the target among {negatives} sampled negatives", "full": "the target among all items"}
 MODEL_TITLES = {name: entry.title for name, entry in registry.MODELS.items()}
 
@@ -116,7 +115,7 @@ def _comparison(title, runs, protocol):
     for model in compared:
         header += [f"{MODEL_TITLES[model]}'s improvement", "p"]
     rows = []
-    for metric in METRICS:
+    for metric in _metrics(runs):
         means = {model: float(values(of_model, protocol, metric).mean()) for model, of_model in runs.items()}
         row = _row(metric, runs, protocol)
         for model in compared:
@@ -130,7 +129,7 @@ def _comparison(title, runs, protocol):
 def _variants(title, runs, titles, protocol):
     header = ["metric", *(titles[variant] for variant in runs)]
     rows = []
-    for metric in METRICS:
+    for metric in _metrics(runs):
         rows.append(_row(metric, runs, protocol))
         if metric in paper.TABLE_3_METRICS and "none" in runs:
             rows.append(
@@ -145,6 +144,13 @@ def _variants(title, runs, titles, protocol):
                 ]
             )
     return Table(title, header, rows)
+
+
+def _metrics(runs):
+    """Returns the metrics that all runs have; Hit@1 is NDCG@1."""
+    shared = set.intersection(*(set(run.result["test"]["full"]) for of_column in runs.values() for run in of_column))
+    cutoffs = sorted(int(name.split("@")[1]) for name in shared if name.startswith("NDCG@"))
+    return [f"NDCG@{k}" for k in cutoffs] + [f"Hit@{k}" for k in cutoffs if k > 1] + ["MAP"]
 
 
 def _of_seeds(runs, others):

@@ -13,9 +13,11 @@ import numpy as np
 
 from katrec.common import files, provenance
 from katrec.data.dataset import load
+from katrec.evaluation.groups import by_length
 from katrec.models import registry
 from katrec.models.transformer_model import TransformerModel
 from katrec.reporting import figure_data, figures, tables
+from katrec.reporting.beyond_accuracy import beyond_accuracy
 from katrec.reporting.finished import read
 from katrec.reporting.report import Report
 from katrec.training.checkpoints import best_model
@@ -70,7 +72,7 @@ def write(
     models = {model: runs[model, "none"] for model in registry.MODELS if (model, "none") in runs}
     num_negatives = next(iter(finished.values())).settings.num_negatives
     published = tables.published(dataset, titles)
-    text = report.tables("table2", [*tables.table2(models, num_negatives), *published])
+    text = report.tables("table2", [*tables.table2(models, num_negatives), *published, *beyond_accuracy(models)])
     of_variants = [table for model in models for table in _variants(model, runs, num_negatives, titles, open_choices)]
     if of_variants:
         report.tables("table3", of_variants)
@@ -114,7 +116,8 @@ def _variants(model, runs, num_negatives, titles, open_choices):
 def _figures(report, runs, models, dataset, titles):
     """Writes the figures; returns the numbers that only they show."""
     users = next(iter(models.values()))[0].ranks["users"]
-    labels, members = figure_data.length_groups(np.diff(dataset.histories("test")[0])[users])
+    groups = by_length(np.diff(dataset.histories("test")[0])[users])
+    labels, members = list(groups), list(groups.values())
     shares = [inside.mean() for inside in members]
     by_group = {
         _title(model, "none", titles): figure_data.group_metric(of_model, members, "NDCG@10")

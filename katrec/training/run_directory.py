@@ -20,8 +20,8 @@ CONFIG, METRICS, RESULT, RANKS = "config.json", "metrics.jsonl", "result.json", 
 # Of config.json. 1, of version 0.1: no "format", other settings for the ablations, and paths among the settings.
 FORMAT = 2
 OF_FORMAT_1 = ("output_dir", "pretrained_dir", "resume")
-# The setting that may differ between the run that wrote a directory and the one that goes on in it.
-FREE = ("distribution",)
+# The settings that may differ between the run that wrote a directory and the one that goes on in it.
+FREE = ("distribution", "ks")
 
 
 class RunConfig(NamedTuple):

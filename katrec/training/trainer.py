@@ -15,6 +15,7 @@ from katrec.common.rankings import SPLITS
 from katrec.data.dataset import Dataset
 from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import Evaluator
+from katrec.evaluation.summary import Summary
 from katrec.models import registry
 from katrec.models.build import build
 from katrec.settings import Settings
@@ -185,7 +186,10 @@ class Trainer:
         settings = self._settings
         if self._best.restore() is None:
             raise self._best_is_gone()
-        ranks = {split: self._evaluators[split].ranks() for split in reversed(SPLITS)}
+        evaluator = self._evaluators["test"]
+        ranks, lists = evaluator.ranks_and_lists(settings.cutoffs[-1])
+        test = Summary(self._dataset, "test", evaluator.users, ranks, lists, settings.cutoffs)
+        valid = self._evaluators["valid"].ranks()
         result = {
             "dataset": self._dataset.name,
             "model": settings.model,
@@ -196,12 +200,14 @@ class Trainer:
             **provenance.version(),
             "machine": provenance.machine(),
             "date": provenance.today(),
-            "users": len(self._evaluators["test"].users),
-            "users_left_out": self._evaluators["test"].left_out,
-            "users_with_fewer_negatives": self._evaluators["test"].short,
-            **{split: {protocol: metrics(values) for protocol, values in ranks[split].items()} for split in ranks},
+            "users": len(evaluator.users),
+            "users_left_out": evaluator.left_out,
+            "users_with_fewer_negatives": evaluator.short,
+            "valid": {protocol: metrics(values, settings.cutoffs) for protocol, values in valid.items()},
+            "test": test.all_users(),
+            "test_groups": test.by_group(),
         }
-        run_directory.write_result(self._output_dir, result, self._evaluators["test"].users, ranks["test"])
+        run_directory.write_result(self._output_dir, result, evaluator.users, ranks)
         return result
 
     def _train(self):

@@ -78,6 +78,20 @@ def test_full_ranking_against_plain_loops(tiny_dataset, split, generator):
     assert values["full"] == pytest.approx(reference.metrics(expected))
 
 
+def test_lists_are_the_best_of_what_the_history_has_not(tiny_dataset, generator):
+    scores = generator.permutation(40 * 24).reshape(40, 24).astype(float)
+    evaluator = Evaluator(FixedScores(scores), tiny_dataset, "test", 5)
+    ranks, lists = evaluator.ranks_and_lists(20)
+    np.testing.assert_array_equal(ranks["full"], evaluator.ranks()["full"])
+    for user, items, rank in zip(evaluator.users, lists, ranks["full"]):
+        # The target is ranked though the history had it before.
+        left = set(range(24)) - (set(seen(tiny_dataset, user, "test")) - {tiny_dataset.test[user]})
+        best = sorted(left, key=lambda item: -scores[user, item])[:20]
+        assert items.tolist() == best + [-1] * (20 - len(best))
+        assert rank > 20 or items[rank - 1] == tiny_dataset.test[user]
+    assert (lists[:, -1] < 0).all() and (lists[:, 0] >= 0).all()
+
+
 def test_sampled_ranking_leaves_the_whole_history_out(tiny_dataset):
     users, items = tiny_dataset.interactions()
     scores = np.zeros((tiny_dataset.num_users, tiny_dataset.num_items))

@@ -5,7 +5,8 @@ from scipy import stats
 from katrec.common import paper
 from katrec.evaluation.metrics import metrics, per_user
 from katrec.reporting import tables
-from katrec.reporting.figure_data import group_metric, length_groups
+from katrec.reporting.beyond_accuracy import beyond_accuracy
+from katrec.reporting.figure_data import group_metric
 from katrec.reporting.finished import Finished
 from katrec.reporting.table import Cell, Table, ranked
 
@@ -121,10 +122,44 @@ def test_marks_and_escapes():
     assert "<th>&lt;x&gt;</th>" in table.html() and "<b>2</b>" in table.html()
 
 
-def test_groups_hold_each_user_once():
-    lengths = np.concatenate([np.full(4, 3), np.full(20, 8), np.full(30, 15), np.full(3, 200)])
-    labels, members = length_groups(lengths)
-    assert labels == ["≤ 10", "11–20", "> 20"]
-    np.testing.assert_array_equal(np.sum(members, axis=0), 1)
-    run = finished(np.where(lengths == 15, 1, 20))
-    np.testing.assert_allclose(group_metric([run], members, "NDCG@10"), [0, 1, 0])
+def test_a_groups_metric():
+    run = finished([20, 1, 1, 20])
+    members = [np.array([True, False, False, False]), np.array([False, True, True, False])]
+    np.testing.assert_allclose(group_metric([run], members, "NDCG@10"), [0, 1])
+
+
+def test_other_cutoffs_are_rows_where_all_runs_have_them():
+    runs = {model: [one._replace(result={**one.result}) for one in of_model] for model, of_model in RUNS.items()}
+    for of_model in runs.values():
+        for run in of_model:
+            values = metrics(run.ranks["full"], (1, 5, 10, 20))
+            run.result["test"] = {"sampled": values, "full": values}
+    further = [row[0] for row in tables.table2(runs, 99)[0].rows]
+    assert further == ["NDCG@1", "NDCG@5", "NDCG@10", "NDCG@20", "Hit@5", "Hit@10", "Hit@20", "MAP"]
+    assert row_of(tables.table2(runs, 99)[1], "Hit@20")[1].text == "1.0000 ± 0.0000"
+    paper_s = [row[0] for row in tables.table2({**runs, "bprmf": RUNS["bprmf"]}, 99)[0].rows]
+    assert paper_s == ["NDCG@1", "NDCG@5", "NDCG@10", "Hit@5", "Hit@10", "MAP"]
+
+
+def with_lists(coverage, ndcg):
+    """A run whose result has the lists' metrics, and one group of each kind."""
+    lists = {"Coverage@10": coverage, "Novelty@10": 7.25, "Popularity@10": 123.0, "Gini@10": 0.5}
+    group = {"users": 3, "full": {"NDCG@10": ndcg, "Hit@10": 0.5, "MAP": 0.25}, "lists": lists}
+    run = finished([1, 2])
+    result = {**run.result, "test": {**run.result["test"], "lists": lists}}
+    return run._replace(result={**result, "test_groups": {"popularity": {"rare": group}, "length": {"≤ 5": group}}})
+
+
+def test_beyond_accuracy_by_hand():
+    runs = {"sasrec": [with_lists(0.25, 0.125), with_lists(0.75, 0.375)], "katrec": [with_lists(1.0, 0.0)]}
+    lists, popularity, length = beyond_accuracy({**runs, "bprmf": RUNS["bprmf"]})
+    assert lists.header == ["metric", "SASRec", "KATRec"]
+    assert lists.rows == [
+        ["Coverage@10", "0.5000", "1.00"],
+        ["Novelty@10", "7.25", "7.25"],
+        ["Popularity@10", "123.0", "123.0"],
+        ["Gini@10", "0.5000", "0.5000"],
+    ]
+    assert popularity.rows[0] == ["rare (3 users)", "NDCG@10", "0.2500", "0.0000"]
+    assert length.rows[-1] == ["≤ 5 (3 users)", "Gini@10", "0.5000", "0.5000"]
+    assert beyond_accuracy(RUNS) == []

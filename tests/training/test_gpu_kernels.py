@@ -100,8 +100,11 @@ def test_ranking(tiny_dataset, make_settings, name):
     functions = [tf.function(model).get_concrete_function((batch, batch[:, 0]))]
     vectors, items, bias = tf.zeros([2, 16]), tf.zeros([24, 16]), tf.zeros([24])
     functions.append(sampled_ranks.get_concrete_function(vectors, items, bias, batch))
-    functions.append(full_ranks.get_concrete_function(vectors, items, bias, batch[:, 0], batch[:, :2]))
-    assert [without_gpu_kernel(function) for function in functions] == [set()] * 3
+    for length in (0, 10):
+        functions.append(
+            full_ranks.get_concrete_function(vectors, items, bias, batch[:, 0], batch[:, :2], length=length)
+        )
+    assert [without_gpu_kernel(function) for function in functions] == [set()] * 4
 
 
 def test_an_operation_without_a_kernel_is_found():

@@ -132,13 +132,19 @@ def test_the_step_is_traced_once_and_files_are_written(tiny_dataset, make_settin
     assert trainer._steps._run.experimental_get_tracing_count() == 1
     assert sealed.read(tmp_path / "result.json") == result
     made = {"katrec", "commit", "machine", "date", "users_left_out", "users_with_fewer_negatives"}
-    assert {"dataset", "model", "seed", "step", "seconds", "precision", "users", "test", "valid"} | made == set(result)
-    assert set(result["test"]) == {"sampled", "full"}
+    numbers = {"step", "seconds", "users", "test", "test_groups", "valid"}
+    assert {"dataset", "model", "seed", "precision"} | numbers | made == set(result)
+    assert set(result["test"]) == {"sampled", "full", "lists"}
     assert (result["step"], result["users"]) == (12, 40)
     assert result["precision"] == ("bfloat16" if mixed else "float32")
     with np.load(tmp_path / "ranks.npz") as ranks:
         np.testing.assert_array_equal(ranks["users"], np.arange(40))
-        assert {name: metrics(ranks[name]) for name in ("sampled", "full")} == result["test"]
+        for name in ("sampled", "full"):
+            assert metrics(ranks[name]) == result["test"][name]
+    for groups in result["test_groups"].values():
+        assert sum(group["users"] for group in groups.values()) == 40
+        hits = sum(group["users"] * group["full"]["Hit@10"] for group in groups.values())
+        assert hits / 40 == pytest.approx(result["test"]["full"]["Hit@10"])
     rows = [json.loads(row) for row in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [4, 8, 12]
     assert all(row["loss"] > 0 and row["transr_loss"] > 0 for row in rows)

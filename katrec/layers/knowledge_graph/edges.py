@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 import tensorflow as tf
 
+from katrec.layers.sparse_products import compressed, times
+
 BLOCK_EDGES = 1 << 14
 
 
@@ -88,11 +90,8 @@ class EgoNetworks:
         """
         num_rows = self.num_nodes if num_rows is None else num_rows
         weights = weights[: self._row_starts[num_rows]]
-        matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(
-            indices=self._indices[: self._row_starts[num_rows]],
-            values=tf.stop_gradient(weights),
-            dense_shape=tf.constant([num_rows, self.num_nodes], tf.int64),
-        )
+        indices = self._indices[: self._row_starts[num_rows]]
+        matrix = compressed(indices, tf.stop_gradient(weights), num_rows, self.num_nodes)
         transposed = tf.raw_ops.SparseMatrixTranspose(input=matrix, type=tf.float32)
         return AttentionMatrix(matrix, transposed, weights, num_rows)
 
@@ -117,9 +116,9 @@ class EgoNetworks:
 
                 num_edges = tf.shape(weights)[0]
                 blocks = concatenate_blocks(-(-num_edges // self.block_edges), block)
-                return blocks, _times(attention.transposed, upstream, self.num_nodes)
+                return blocks, times(attention.transposed, upstream, self.num_nodes)
 
-            return _times(attention.matrix, nodes, attention.num_rows), gradient
+            return times(attention.matrix, nodes, attention.num_rows), gradient
 
         return product(attention.weights, nodes)
 
@@ -199,7 +198,3 @@ def concatenate_blocks(num_blocks: Any, function: Callable[[Any], tf.Tensor]) ->
 def block_array(num_blocks: Any) -> tf.TensorArray:
     """Returns an empty `tf.TensorArray` for the float[n_i] of `num_blocks` blocks."""
     return tf.TensorArray(tf.float32, size=num_blocks, infer_shape=False, element_shape=[None])
-
-
-def _times(matrix, dense, num_rows):
-    return tf.ensure_shape(tf.raw_ops.SparseMatrixMatMul(a=matrix, b=dense), [num_rows, dense.shape[1]])
