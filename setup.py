@@ -14,6 +14,11 @@ ADDONS = f'{OLDER} and (sys_platform == "darwin" or (sys_platform == "linux" and
 # What examples/nearest_neighbours.py and examples/server.py need.
 INDEX = ["faiss-cpu"]
 SERVE = ["fastapi", "uvicorn"]
+# The newest pyarrow needs NumPy 2, which TensorFlow 2.15 cannot have.
+PARQUET = [f"pyarrow<22; {OLDER}", f"pyarrow; {NEWER}"]
+SPARK = ["pyspark>=4", *PARQUET]  # And Java 17 or later.
+SEARCH = ["optuna>=4"]
+TRACKING = ["mlflow-skinny>=3", "alembic", "sqlalchemy"]  # The last two for its store in a file.
 COMMANDS = {
     "katrec-preprocess": "preprocess.__main__",
     "katrec-train": "katrec.train",
@@ -77,6 +82,9 @@ setup(
         "test": [
             *INDEX,
             *SERVE,
+            *SPARK,
+            *SEARCH,
+            *TRACKING,
             "bandit",
             "build",
             "hypothesis",
@@ -89,8 +97,10 @@ setup(
             "ruff",
             "selenium",
         ],
-        # The newest pyarrow needs NumPy 2, which TensorFlow 2.15 cannot have.
-        "parquet": [f"pyarrow<22; {OLDER}", f"pyarrow; {NEWER}"],
+        "parquet": PARQUET,
+        "spark": SPARK,
+        "search": SEARCH,
+        "tracking": TRACKING,
         "docs": ["mkdocs", "mkdocstrings[python]"],
         "bench": ["psutil", "packaging"],
         # For an environment of its own: benchmarks/peers.py makes it.

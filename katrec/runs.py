@@ -15,6 +15,7 @@ from katrec.models import registry
 from katrec.settings import Settings
 from katrec.training import devices, run_directory
 from katrec.training.run_directory import RunConfig
+from katrec.training.tracking import tracked
 
 DATASETS_DIR = "datasets"
 
@@ -74,8 +75,7 @@ class Run:
         cutoffs = self.settings.cutoffs if ks is None else dataclasses.replace(self.settings, ks=tuple(ks)).cutoffs
         count = self.settings.num_negatives if num_negatives is None else num_negatives
         evaluator = Evaluator(self.best_model(), self.dataset, split, count)
-        ranks, lists = evaluator.ranks_and_lists(cutoffs[-1])
-        return Summary(self.dataset, split, evaluator.users, ranks, lists, cutoffs).all_users()
+        return Summary(evaluator, self.dataset, cutoffs).all_users()
 
     def best_model(self, settings: Optional[Settings] = None) -> Any:
         """Returns the `RankingModel` with the weights that did best on validation.
@@ -116,6 +116,7 @@ def fit(
     datasets_dir: str = DATASETS_DIR,
     pretrained_dir: Optional[str] = None,
     resume: bool = True,
+    tracking: Optional[str] = None,
 ) -> Run:
     """Trains a model, or goes on with a run that was interrupted; a finished one is returned as it is.
 
@@ -127,6 +128,7 @@ def fit(
       pretrained_dir: folder that keeps pre-trained embeddings; a run that would compute the same ones takes them from
         there.
       resume: go on where a run in `output_dir` stopped; without it, it is removed and begun anew.
+      tracking: "mlflow" to keep settings, metrics and files there, too (`katrec.training.tracking`).
 
     Returns:
       The finished run. On a worker that is not the chief of several, the run as it was at the start.
@@ -143,16 +145,18 @@ def fit(
     output_dir = output_dir or os.path.join("runs", dataset.name, f"{settings.model}-seed{settings.seed}")
     datasets_dir = os.path.dirname(dataset.folder) or os.curdir
     config = RunConfig(dataset.name, datasets_dir, settings, dataset.checksums)
+    on_row = None
     with contextlib.ExitStack() as stack:
         # The other workers follow the chief, which alone writes to the run directory.
         if devices.is_chief(settings.distribution):
             stack.enter_context(lock.owned(output_dir, "trains in"))
             run_directory.claim(output_dir, config, resume)
+            on_row = stack.enter_context(tracked(tracking, output_dir, config))
         if resume and run_directory.read_result(output_dir) is not None:
             print(f"{output_dir} is finished; it is not trained again")
         else:
             # TensorFlow takes seconds to import: settings, data and directory are checked before.
             from katrec.training.trainer import Trainer
 
-            Trainer(settings, dataset, output_dir, pretrained_dir).run()
+            Trainer(settings, dataset, output_dir, pretrained_dir, on_row).run()
     return Run(output_dir, datasets_dir)

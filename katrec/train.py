@@ -17,6 +17,7 @@ from katrec.evaluation.metrics import metric_lines
 from katrec.experiments.variants import ABLATIONS
 from katrec.runs import DATASETS_DIR, fit
 from katrec.training import devices
+from katrec.training.tracking import MLFLOW
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("dataset", "ml-100k", "Name of a prepared data set.", flag_values=FLAGS)
@@ -37,6 +38,13 @@ flags.DEFINE_string(
     flag_values=FLAGS,
 )
 flags.DEFINE_enum(
+    "tracking",
+    None,
+    [MLFLOW],
+    "Keep settings, metrics and files in MLflow's store, too: MLFLOW_TRACKING_URI, else ./mlflow.db (extra: tracking).",
+    flag_values=FLAGS,
+)
+flags.DEFINE_enum(
     "ablation",
     "none",
     ["none", *ABLATIONS],
@@ -53,7 +61,15 @@ def main() -> None:
         raise command_line.FlagError("--output_dir is needed: the folder for this run's checkpoints and results")
     if FLAGS.ablation != "none":
         settings = dataclasses.replace(settings, **ABLATIONS[FLAGS.ablation].changes(settings))
-    run = fit(FLAGS.dataset, settings, FLAGS.output_dir, FLAGS.datasets_dir, FLAGS.pretrained_dir, resume=FLAGS.resume)
+    run = fit(
+        FLAGS.dataset,
+        settings,
+        FLAGS.output_dir,
+        FLAGS.datasets_dir,
+        FLAGS.pretrained_dir,
+        resume=FLAGS.resume,
+        tracking=FLAGS.tracking,
+    )
     if devices.is_chief(settings.distribution):
         print(metric_lines(run.metrics))
 

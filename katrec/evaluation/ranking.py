@@ -39,6 +39,7 @@ class Evaluator:
       num_negatives: how many for each user; a user with fewer items outside the history gets all of those.
 
     Attributes:
+      split: as given.
       users: int[n], the users with a held-out item that can be ranked.
       left_out: how many users have a held-out item and nothing to rank it against.
       short: how many of `users` have fewer negatives than were asked for.
@@ -50,6 +51,7 @@ class Evaluator:
 
     def __init__(self, model: RankingModel, dataset: Dataset, split: str, num_negatives: int) -> None:
         self._model = model
+        self.split = split
         self._bias = model.item_bias
         self._tables = tf.function(model.inference_tables)
         self._vectors = tf.function(model.next_item_vectors, reduce_retracing=True)

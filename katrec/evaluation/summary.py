@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from katrec.data.dataset import Dataset
 from katrec.evaluation.groups import by_length, by_popularity
 from katrec.evaluation.lists import list_metrics
 from katrec.evaluation.metrics import metrics
+from katrec.evaluation.ranking import Evaluator
 
 LISTS = "lists"
 
@@ -19,28 +20,22 @@ class Summary:
     """The metrics of one split.
 
     Args:
-      dataset: the data set.
-      split: "valid" or "test".
-      users: int[n], whose items are ranked.
-      ranks: {"sampled": int[n], "full": int[n]}.
-      lists: int[n, k], what is recommended to them.
-      cutoffs: the K of all metrics, none above k.
+      evaluator: of the split.
+      dataset: what it evaluates on.
+      cutoffs: the K of all metrics, ascending.
+
+    Attributes:
+      ranks: {"sampled": int[n], "full": int[n]}, as `Evaluator.ranks`.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        split: str,
-        users: np.ndarray,
-        ranks: Mapping[str, np.ndarray],
-        lists: np.ndarray,
-        cutoffs: Iterable[int],
-    ) -> None:
-        self._ranks, self._lists, self._cutoffs = ranks, lists, tuple(cutoffs)
+    def __init__(self, evaluator: Evaluator, dataset: Dataset, cutoffs: Sequence[int]) -> None:
+        self.ranks, self._lists = evaluator.ranks_and_lists(cutoffs[-1])
+        self._cutoffs = cutoffs
         self._counts, self._num_users = dataset.popularity(), dataset.num_users
+        targets, (offsets, _) = getattr(dataset, evaluator.split), dataset.histories(evaluator.split)
         self._groups = {
-            "popularity": by_popularity(getattr(dataset, split)[users], self._counts),
-            "length": by_length(np.diff(dataset.histories(split)[0])[users]),
+            "popularity": by_popularity(targets[evaluator.users], self._counts),
+            "length": by_length(np.diff(offsets)[evaluator.users]),
         }
 
     def all_users(self) -> dict[str, dict[str, float]]:
@@ -55,7 +50,7 @@ class Summary:
         }
 
     def _of(self, inside):
-        found = {protocol: metrics(ranks[inside], self._cutoffs) for protocol, ranks in self._ranks.items()}
+        found = {protocol: metrics(ranks[inside], self._cutoffs) for protocol, ranks in self.ranks.items()}
         found[LISTS] = {
             name: value
             for cutoff in self._cutoffs

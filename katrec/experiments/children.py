@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
 from katrec.common.command_line import PARENT
+
+WATCH_SECONDS = 1
 
 
 class Children:
@@ -19,13 +21,25 @@ class Children:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def run(self, command: Sequence[str], environment: Optional[Mapping[str, str]] = None, output: Any = None) -> int:
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped
+
+    def run(
+        self,
+        command: Sequence[str],
+        environment: Optional[Mapping[str, str]] = None,
+        output: Any = None,
+        stop_when: Optional[Callable[[], bool]] = None,
+    ) -> int:
         """Runs a command to its end; returns its exit status.
 
         Args:
           command: of this project.
           environment: variables that it has beside this process's.
           output: file that gets all it says; None for this process's own output.
+          stop_when: asked each second; where it says so, the command saves what it has and ends.
         """
         with self._lock:
             if self._stopped:
@@ -40,7 +54,7 @@ class Children:
             )
             self._running.add(child)
         try:
-            return child.wait()
+            return _wait(child, stop_when)
         except BaseException:
             child.terminate()
             child.wait()
@@ -57,3 +71,15 @@ class Children:
             self._stopped = True
             for child in self._running:
                 child.terminate()
+
+
+def _wait(child, stop_when):
+    """Returns the exit status of a process."""
+    while stop_when is not None:
+        try:
+            return child.wait(timeout=WATCH_SECONDS)
+        except subprocess.TimeoutExpired:
+            if stop_when():
+                child.terminate()
+                break
+    return child.wait()

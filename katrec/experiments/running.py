@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple, Optional
 
@@ -100,7 +100,7 @@ def run_all(runs: Sequence[PlannedRun], jobs: int = 1) -> dict[PlannedRun, str]:
     children = Children()
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            futures = {pool.submit(_train, run, jobs, children): run for run in ordered}
+            futures = {pool.submit(train, run, jobs, children): run for run in ordered}
             done = 0
             for number, future in enumerate(as_completed(futures), start=1):
                 run, error = futures[future], future.result()
@@ -130,16 +130,25 @@ def _line(number, total, run, error, seconds, done, pending):
     return text
 
 
-def _train(run: PlannedRun, jobs: int, children: Children) -> Optional[str]:
-    """Returns what went wrong, or None."""
+def train(
+    run: PlannedRun, jobs: int, children: Children, stop_when: Optional[Callable[[], bool]] = None
+) -> Optional[str]:
+    """Trains one run; returns what went wrong, or None.
+
+    Args:
+      run: what to train.
+      jobs: how many train at this time.
+      children: the processes.
+      stop_when: asked each second whether the run shall end.
+    """
     if jobs == 1:
         print(f"{run.name}: {printable(run.command)}", flush=True)
-        return "its message is above" if children.run(run.command) else None
+        return "its message is above" if children.run(run.command, stop_when=stop_when) else None
     os.makedirs(run.folder, exist_ok=True)
     path = os.path.join(run.folder, LOG)
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     with open(path, "w", encoding="utf-8") as log:
-        status = children.run(run.command, dict.fromkeys(THREAD_VARIABLES, threads), log)
+        status = children.run(run.command, dict.fromkeys(THREAD_VARIABLES, threads), log, stop_when)
     if status == 0:
         return None
     with open(path, encoding="utf-8", errors="replace") as log:

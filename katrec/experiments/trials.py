@@ -9,49 +9,13 @@ from typing import Any
 from katrec.common import files
 from katrec.common.command_line import UserError
 from katrec.experiments.running import PlannedRun, common_flags
+from katrec.experiments.search_space import ALL
 from katrec.models import registry
 from katrec.training import run_directory
 
 # Of trials that were tabled before there was a choice.
 FORMER_METRIC = "sampled/NDCG@10"
 SEED = "1"
-ALL = "all"
-
-
-def read_space(path: str, models: Sequence[str]) -> dict[str, Any]:
-    """Returns the content of a search.json.
-
-    Args:
-      path: the file.
-      models: the models that are to be tuned; none for all that it lists.
-
-    Raises:
-      UserError: a model of `models` is missing, or has another number of trials.
-    """
-    space = files.read_object(path)
-    _check_space(path, space)
-    chosen = models or [name for name in registry.MODELS if name in space]
-    counts = {model: len(space.get(model, {}).get("trials", [])) for model in chosen}
-    if not counts or 0 in counts.values() or len(set(counts.values())) > 1:
-        raise UserError(
-            f"{path}: every model needs the same number of trials, there are "
-            + (", ".join(f"{count} of {model}" for model, count in counts.items()) or "none")
-        )
-    return {ALL: space.get(ALL, {}), **{model: space[model] for model in chosen}}
-
-
-def _check_space(path, space):
-    """Checks that a search.json has the shape that `katrec.search` describes."""
-    for name, one in space.items():
-        parts = [one] if name == ALL else [one.get("flags", {}), *one.get("trials", [])] if _is_model(one) else [None]
-        if not all(isinstance(part, dict) for part in parts):
-            raise UserError(
-                f'{path}: {name!r} must hold {{"flags": {{…}}, "trials": [{{flag: value, …}}, …]}}, and {ALL!r} flags'
-            )
-
-
-def _is_model(one):
-    return isinstance(one, dict) and isinstance(one.get("trials", []), list)
 
 
 def planned(space: dict[str, Any], dataset: str, datasets_dir: str, runs_dir: str) -> dict[PlannedRun, dict[str, Any]]:
@@ -95,9 +59,17 @@ def outcome(folder: str) -> dict[str, Any]:
     }
 
 
-def write(folder: str, dataset: str, rows: Sequence[dict[str, Any]]) -> str:
-    """Adds trials to trials.json, instead of earlier ones of the same number; returns the path of the new trials.md."""
-    log = os.path.join(folder, "trials.json")
+def write(folder: str, dataset: str, rows: Sequence[dict[str, Any]], sampled: bool = False) -> str:
+    """Adds trials to trials.json, instead of earlier ones of the same number; returns the path of the new trials.md.
+
+    Args:
+      folder: where they are.
+      dataset: the data set's name.
+      rows: the trials.
+      sampled: they are of `katrec.experiments.sampled`: their files are sampled.json and sampled.md.
+    """
+    name = "sampled" if sampled else "trials"
+    log = os.path.join(folder, f"{name}.json")
     earlier = files.read_json(log) if os.path.exists(log) else []
     try:
         merged = {(row["model"], row["trial"]): row for row in [*earlier, *rows]}
@@ -105,28 +77,35 @@ def write(folder: str, dataset: str, rows: Sequence[dict[str, Any]]) -> str:
         raise UserError(f"{log}: not a list of trials; move it away, finished trials are not repeated") from None
     ordered = [merged[key] for key in sorted(merged)]
     files.write_json(log, ordered)
-    table = os.path.join(folder, "trials.md")
+    table = os.path.join(folder, f"{name}.md")
     with files.replacing(table) as file:
-        file.write(markdown(dataset, ordered))
+        file.write(markdown(dataset, ordered, sampled))
     return table
 
 
-def markdown(dataset: str, rows: Sequence[dict[str, Any]]) -> str:
-    """Returns the trials as Markdown, each model's best first."""
+def markdown(dataset: str, rows: Sequence[dict[str, Any]], sampled: bool = False) -> str:
+    """Returns the trials as Markdown, each model's best first; arguments as of `write`."""
+    command = f"`python -m katrec.search --dataset={dataset}{' --trials=…' if sampled else ''}`"
+    origin = "machine and date of each trial are in trials.json."
+    if sampled:
+        origin = (
+            "sampler, machine and date of each trial are in sampled.json. A pruned trial ended at the step that it "
+            "has, with the best value up to there. Models need not have equal numbers of trials here."
+        )
     lines = [
         f"# Trials on {dataset}",
         "",
         f"The stopping metric of each trial's best weights on the validation items; seed {SEED}. Flags that a row does "
-        f"not name are those of datasets/{dataset}/search.json. From `python -m katrec.search --dataset={dataset}`; "
-        "machine and date of each trial are in trials.json.",
+        f"not name are those of datasets/{dataset}/search.json. From {command}; {origin}",
         "",
         "| model | trial | flags | steps | seconds | metric | valid |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in sorted(rows, key=lambda row: (row["model"], _metric(row), -row["valid"])):
         chosen = " ".join(f"--{name}={value}" for name, value in row["flags"].items()) or "none of its own"
+        pruned = " (pruned)" if row.get("state") == "pruned" else ""
         lines.append(
-            f"| {registry.MODELS[row['model']].title} | {row['trial']} | {chosen} | {row['steps']} | "
+            f"| {registry.MODELS[row['model']].title} | {row['trial']} | {chosen} | {row['steps']}{pruned} | "
             f"{row['seconds']:.0f} | {_metric(row)} | {row['valid']:.4f} |"
         )
     return "\n".join(lines) + "\n"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from typing import Optional
 
 import tensorflow as tf
 
 from katrec.common import files, sealed
 from katrec.common.command_line import reason, warn
 from katrec.training import run_directory
+from katrec.training.tracking import OnRow
 
 
 class Log:
@@ -19,9 +21,11 @@ class Log:
     Args:
       output_dir: the run directory.
       step: where the run begins or goes on; rows of later steps, which will be run again, are dropped.
+      on_row: called with each row, or None.
     """
 
-    def __init__(self, output_dir: str, step: int) -> None:
+    def __init__(self, output_dir: str, step: int, on_row: Optional[OnRow] = None) -> None:
+        self._on_row = on_row
         self._path = os.path.join(output_dir, run_directory.METRICS)
         self._keep_until(step)
         self._events = tf.summary.create_file_writer(os.path.join(output_dir, "tensorboard"))
@@ -44,6 +48,8 @@ class Log:
         }
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(_line(row))
+        if self._on_row:
+            self._on_row(row)
         try:
             self._add_event(step, loss, transr_loss, valid)
         except tf.errors.OpError as error:

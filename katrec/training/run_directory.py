@@ -17,6 +17,7 @@ from katrec.common.rankings import PROTOCOLS, SPLITS
 from katrec.settings import Settings
 
 CONFIG, METRICS, RESULT, RANKS = "config.json", "metrics.jsonl", "result.json", "ranks.npz"
+TRACKING = "tracking.json"  # The run's id in another store (`tracking.py`).
 # Of config.json. 1, of version 0.1: no "format", other settings for the ablations, and paths among the settings.
 FORMAT = 2
 OF_FORMAT_1 = ("output_dir", "pretrained_dir", "resume")
@@ -183,5 +184,5 @@ def _differences(config, stored):
 
 def _clear(output_dir):
     # config.json last: a folder without it is no run directory, and would not be cleared again.
-    for name in ("checkpoints", "tensorboard", METRICS, RESULT, RANKS, CONFIG):
+    for name in ("checkpoints", "tensorboard", METRICS, RESULT, RANKS, TRACKING, CONFIG):
         beside.remove(os.path.join(output_dir, name))

@@ -13,7 +13,6 @@ from katrec.common import interruption, provenance
 from katrec.common.command_line import UserError, reason
 from katrec.common.rankings import SPLITS
 from katrec.data.dataset import Dataset
-from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import Evaluator
 from katrec.evaluation.summary import Summary
 from katrec.models import registry
@@ -24,6 +23,7 @@ from katrec.training.batches import Batches
 from katrec.training.checkpoints import LATEST, PRETRAINING, Checkpoints
 from katrec.training.log import Log
 from katrec.training.step import LOSS, STEPS, TRANSR_LOSS, NotFiniteError, TrainSteps
+from katrec.training.tracking import OnRow
 
 TRACED_STEPS = 10
 # A loss that has become so many times that of the first step is told.
@@ -38,15 +38,21 @@ class Trainer:
       dataset: what is trained and evaluated on.
       output_dir: the run directory, which `run_directory.claim` has made this run's.
       pretrained_dir: where pre-trained embeddings are kept for other runs, or None.
+      on_row: called with each row of metrics.jsonl, or None.
 
     Raises:
       UserError: the data set has nothing to train or evaluate on.
     """
 
     def __init__(
-        self, settings: Settings, dataset: Dataset, output_dir: str, pretrained_dir: Optional[str] = None
+        self,
+        settings: Settings,
+        dataset: Dataset,
+        output_dir: str,
+        pretrained_dir: Optional[str] = None,
+        on_row: Optional[OnRow] = None,
     ) -> None:
-        self._settings, self._dataset = settings, dataset
+        self._settings, self._dataset, self._on_row = settings, dataset, on_row
         self._output_dir, self._pretrained_dir = output_dir, pretrained_dir
         if (dataset.valid >= 0).sum() == 0:
             raise UserError(f"data set {dataset.name}: no user has three interactions, there is nothing to evaluate")
@@ -131,7 +137,7 @@ class Trainer:
             if going_on:
                 print(f"going on from step {int(progress.step)} in {self._output_dir}")
             self._say_who_is_evaluated()
-            self._log = Log(self._output_dir, int(progress.step))
+            self._log = Log(self._output_dir, int(progress.step), self._on_row)
         if not going_on and pretraining.wanted(self._settings):
             self._pretrain()
         if self._chief:
@@ -186,10 +192,8 @@ class Trainer:
         settings = self._settings
         if self._best.restore() is None:
             raise self._best_is_gone()
-        evaluator = self._evaluators["test"]
-        ranks, lists = evaluator.ranks_and_lists(settings.cutoffs[-1])
-        test = Summary(self._dataset, "test", evaluator.users, ranks, lists, settings.cutoffs)
-        valid = self._evaluators["valid"].ranks()
+        summaries = {split: Summary(self._evaluators[split], self._dataset, settings.cutoffs) for split in SPLITS}
+        evaluator, test = self._evaluators["test"], summaries["test"]
         result = {
             "dataset": self._dataset.name,
             "model": settings.model,
@@ -203,11 +207,10 @@ class Trainer:
             "users": len(evaluator.users),
             "users_left_out": evaluator.left_out,
             "users_with_fewer_negatives": evaluator.short,
-            "valid": {protocol: metrics(values, settings.cutoffs) for protocol, values in valid.items()},
-            "test": test.all_users(),
+            **{split: summary.all_users() for split, summary in summaries.items()},
             "test_groups": test.by_group(),
         }
-        run_directory.write_result(self._output_dir, result, evaluator.users, ranks)
+        run_directory.write_result(self._output_dir, result, evaluator.users, test.ranks)
         return result
 
     def _train(self):

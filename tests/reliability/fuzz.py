@@ -34,7 +34,7 @@ from katrec.common import command_line, files, sealed
 from katrec.common.command_line import UserError
 from katrec.common.rankings import PROTOCOLS, SPLITS
 from katrec.data.dataset import load
-from katrec.experiments import trials
+from katrec.experiments import search_space, trials
 from katrec.reporting import finished
 from katrec.settings import Settings
 from katrec.training import run_directory
@@ -180,8 +180,9 @@ def _read_run(folder: pathlib.Path) -> None:
 
 
 def _read_space(folder: pathlib.Path) -> None:
-    space = trials.read_space(str(folder / "search.json"), [])
+    space = search_space.read_space(str(folder / "search.json"), [])
     trials.planned(space, "x", "datasets", "runs")
+    search_space.read_ranges(str(folder / "search.json"), [])
 
 
 def _read_tables(folder: pathlib.Path) -> None:
@@ -235,7 +236,10 @@ RUN = {
 }
 MANIFEST = files.MANIFEST
 PREPARED = _prepared_files()
-SPACE = {"search.json": b'{"all": {"train_steps": 5}, "sasrec": {"flags": {}, "trials": [{"batch_size": 3}, {}]}}'}
+SPACE = {
+    "search.json": b'{"all": {"train_steps": 5}, "sasrec": {"flags": {}, "trials": [{"batch_size": 3}, {}], '
+    b'"ranges": {"learning_rate": {"low": 1e-4, "high": 0.01, "log": true}, "layer_norm": {"choices": ["pre"]}}}}'
+}
 FLAG_FILE = {"flags.txt": b"--learning_rate=1e-3\n# x\n--propagation_dims=4,4\n--train_steps=5\n--nouser_modeling\n"}
 
 TARGETS = {
