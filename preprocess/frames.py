@@ -96,20 +96,37 @@ def frame_tables(
       UserError: as there.
     """
     frame = _frame(interactions, place("interactions", None), INTERACTIONS)
-    ids = _texts(frame[["user_id", "item_id"]], "interactions", place)
+    ids = texts(frame[["user_id", "item_id"]], "interactions", place)
     ids["timestamp"] = ordered(frame["timestamp"], lambda row: place("interactions", row))
-    graph = _texts(_frame(triplets, place("triplets", None), TRIPLETS), "triplets", place, breaks=True)
+    graph = texts(_frame(triplets, place("triplets", None), TRIPLETS), "triplets", place, breaks=True)
+    links = linked_items(ids["item_id"].unique(), links, place)
+    return Tables(ids, graph, links, None if titles is None else named_items(titles, place), ())
+
+
+def linked_items(items: np.ndarray, links: Optional[pd.DataFrame], place: Callable[[str, Optional[int]], str]) -> Any:
+    """Returns the links as text, each once; without any, an item is the entity of its own id.
+
+    Args:
+      items: raw ids of all items, each once.
+      links: as in `prepare_frames`, or None.
+      place: as in `frame_tables`.
+
+    Raises:
+      UserError: as there.
+    """
     if links is None:
-        items = ids["item_id"].unique()
-        links = pd.DataFrame({"item_id": items, "entity_id": items})
-    links = _texts(_frame(links, place("links", None), LINKS), "links", place, breaks=True)
+        return pd.DataFrame({"item_id": items, "entity_id": items})
+    links = texts(_frame(links, place("links", None), LINKS), "links", place, breaks=True)
     check_links(links, lambda row: place("links", row))
-    if titles is not None:
-        titles = _frame(titles, place("titles", None), TITLES)
-        named = _texts(titles[["item_id"]], "titles", place)
-        named["title"] = [plain(title) for title in titles["title"]]
-        titles = named.drop_duplicates("item_id")
-    return Tables(ids, graph, links.drop_duplicates(), titles, ())
+    return links.drop_duplicates()
+
+
+def named_items(titles: pd.DataFrame, place: Callable[[str, Optional[int]], str]) -> pd.DataFrame:
+    """Returns the titles as text in one line, the first of each item; arguments and errors as in `frame_tables`."""
+    titles = _frame(titles, place("titles", None), TITLES)
+    named = texts(titles[["item_id"]], "titles", place)
+    named["title"] = [plain(title) for title in titles["title"]]
+    return named.drop_duplicates("item_id")
 
 
 def plain(title: Any) -> str:
@@ -144,9 +161,16 @@ def prepare_and_write(
             "source": source,
             "licence": licence,
             "settings": settings._asdict(),
-            "inputs": {os.path.basename(path): files.sha256(path) for path in tables.files},
+            "inputs": {_file_name(path, tables.files): files.sha256(path) for path in tables.files},
         },
     )
+
+
+def _file_name(path, paths):
+    """Returns what the manifest calls a file: its name, or where others have it, its folder's before it."""
+    name = os.path.basename(path)
+    alone = [os.path.basename(other) for other in paths].count(name) == 1
+    return name if alone else os.path.join(os.path.basename(os.path.dirname(path)), name)
 
 
 def _frame(frame, title, columns):
@@ -164,7 +188,9 @@ def _frame(frame, title, columns):
     return frame[list(columns)].reset_index(drop=True)
 
 
-def _texts(frame, table, place, breaks=False):
+def texts(
+    frame: pd.DataFrame, table: str, place: Callable[[str, Optional[int]], str], breaks: bool = False
+) -> pd.DataFrame:
     """Returns a table of ids as text.
 
     Args:
@@ -173,19 +199,36 @@ def _texts(frame, table, place, breaks=False):
       place: as in `frame_tables`.
       breaks: whether tabs and line ends are allowed, as in the literals of a graph; items and users are asked for by
         their ids, in lines.
+
+    Raises:
+      UserError: a value is no id.
     """
-    texts = {}
+    columns = {}
     for column in frame.columns:
         try:
-            numbers, distinct = pd.factorize(frame[column], use_na_sentinel=False)
+            columns[column], faults = text_column(frame[column], breaks)
         except TypeError:
             row = next(row for row, value in enumerate(frame[column]) if not isinstance(value, Hashable))
             raise UserError(f"{place(table, row)}: {column} is {frame[column][row]!r}, no single value") from None
-        ids = [as_text(value) for value in distinct]
-        faults = [fault(text or "", breaks) for text in ids]
-        bad = np.array([found is not None for found in faults], bool)[numbers] if len(numbers) else np.empty(0, bool)
-        if bad.any():
-            row = int(bad.argmax())
-            raise UserError(f"{place(table, row)}: {column} {faults[numbers[row]]}")
-        texts[column] = np.array(ids, dtype=object)[numbers] if len(numbers) else np.empty(0, object)
-    return pd.DataFrame(texts, columns=list(frame.columns), dtype=object)
+        bad = np.flatnonzero(faults != None)  # noqa: E711 (of an array)
+        if len(bad):
+            raise UserError(f"{place(table, int(bad[0]))}: {column} {faults[bad[0]]}")
+    return pd.DataFrame(columns, columns=list(frame.columns), dtype=object)
+
+
+def text_column(column: pd.Series, breaks: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a column's ids as text, and what is wrong with each, None where nothing is; object[n] both.
+
+    Args:
+      column: ids of any type.
+      breaks: as in `texts`.
+
+    Raises:
+      TypeError: a value is no single one.
+    """
+    numbers, distinct = pd.factorize(column, use_na_sentinel=False)
+    ids = [as_text(value) for value in distinct]
+    faults = [fault(text or "", breaks) for text in ids]
+    if not len(numbers):
+        return np.empty(0, object), np.empty(0, object)
+    return np.array(ids, dtype=object)[numbers], np.array(faults, dtype=object)[numbers]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import pandas as pd
@@ -59,6 +60,31 @@ class Prepared(NamedTuple):
     warnings: list[str]
 
 
+class Kept(NamedTuple):
+    """What the filters left, whichever engine ran them.
+
+    Attributes:
+      offsets, items, valid, test, item_ids, user_ids: as in `Prepared`.
+      triplets: columns head_id, relation_id, tail_id, each row once, in any order.
+      links: columns item_id, entity_id, of the kept items.
+      num_triplets: how many there were at first.
+      linked: raw ids of all items that have a link, and the entities that they are linked to, each once.
+      nodes: function that returns the raw ids of the entities in any triplet, each once.
+    """
+
+    offsets: np.ndarray
+    items: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+    item_ids: np.ndarray
+    user_ids: np.ndarray
+    triplets: pd.DataFrame
+    links: pd.DataFrame
+    num_triplets: int
+    linked: tuple[np.ndarray, np.ndarray]
+    nodes: Callable[[], np.ndarray]
+
+
 def prepare(tables: Tables, settings: Settings) -> Prepared:
     """Runs the pipeline.
 
@@ -75,36 +101,66 @@ def prepare(tables: Tables, settings: Settings) -> Prepared:
     report = list(tables.report)
     users, items = (pd.factorize(tables.interactions[column])[0] for column in ("user_id", "item_id"))
     interactions = tables.interactions[core_rows(users, items, settings.min_interactions)]
-    step = f"{settings.min_interactions}-core, interactions"
-    _say(report, step, len(tables.interactions), len(interactions), "--min_interactions")
-    if tables.interactions.empty:
-        raise UserError("there are no interactions: the table has no row")
-    if interactions.empty:
-        raise UserError(
-            f"no interactions are left after the {settings.min_interactions}-core of {len(tables.interactions)} rows; "
-            "lower --min_interactions"
-        )
+    say_core(report, len(tables.interactions), len(interactions), settings)
     (user, user_ids), (item, item_ids) = (_numbered(interactions[name]) for name in ("user_id", "item_id"))
     # A stable sort by time, then by user, leaves rows of one user and time in file order.
     order = np.lexsort((interactions["timestamp"].to_numpy(), user))
-    offsets, items, valid, test = leave_one_out(user[order], item[order].astype(np.int32), len(user_ids))
-    triplets, entity_ids, relation_ids = _graph(tables, item_ids, settings, report)
-    lost = [*filter_warnings(report), *graph_warnings(tables, item_ids, len(triplets))]
-    titles = np.full(len(item_ids), "", dtype=object)
-    if tables.titles is not None:
-        known = tables.titles.set_index("item_id")["title"]
-        titles = known.reindex(item_ids).fillna("").to_numpy()
-    return Prepared(
-        offsets,
-        items,
-        valid,
-        test,
-        triplets,
+    sequences = leave_one_out(user[order], item[order].astype(np.int32), len(user_ids))
+    links = tables.links[tables.links["item_id"].isin(pd.Index(item_ids))]
+    triplets = tables.triplets
+    kept = Kept(
+        *sequences,
         item_ids,
         user_ids,
+        _filtered(tables, links, settings, report),
+        links,
+        len(triplets),
+        (tables.links["item_id"].unique(), tables.links["entity_id"].unique()),
+        lambda: pd.concat([triplets["head_id"], triplets["tail_id"]]).unique(),
+    )
+    return assemble(kept, tables.titles, report)
+
+
+def say_core(report: list[dict[str, Any]], before: int, kept: int, settings: Settings) -> None:
+    """Adds what the k-core dropped.
+
+    Raises:
+      UserError: nothing is left.
+    """
+    say(report, f"{settings.min_interactions}-core, interactions", before, kept, "--min_interactions")
+    if not before:
+        raise UserError("there are no interactions: the table has no row")
+    if not kept:
+        raise UserError(
+            f"no interactions are left after the {settings.min_interactions}-core of {before} rows; "
+            "lower --min_interactions"
+        )
+
+
+def assemble(kept: Kept, titles: Optional[pd.DataFrame], report: list[dict[str, Any]]) -> Prepared:
+    """Returns the prepared data set of what the filters left.
+
+    Args:
+      kept: that.
+      titles: columns item_id, title, or None.
+      report: of the filters; what is found here is added.
+    """
+    triplets, entity_ids, relation_ids = _graph(kept.triplets, kept.links, kept.item_ids, report)
+    lost = [*filter_warnings(report), *graph_warnings(kept, len(triplets))]
+    known = np.full(len(kept.item_ids), "", dtype=object)
+    if titles is not None:
+        known = titles.set_index("item_id")["title"].reindex(kept.item_ids).fillna("").to_numpy()
+    return Prepared(
+        kept.offsets,
+        kept.items,
+        kept.valid,
+        kept.test,
+        triplets,
+        kept.item_ids,
+        kept.user_ids,
         entity_ids,
         relation_ids,
-        titles,
+        known,
         report,
         lost,
     )
@@ -144,24 +200,40 @@ def leave_one_out(
     return offsets, items[training], valid, test
 
 
-def _graph(tables, item_ids, settings, report):
-    """Steps 4 and 5: the filtered triplets in dense ids, items first."""
+def _filtered(tables, kept_links, settings, report):
+    """Step 4: the triplets near the items, of frequent entities and relations."""
     links = tables.links
-    kept_links = links[links["item_id"].isin(pd.Index(item_ids))]
     triplets = tables.triplets.drop_duplicates()
-    _say(report, "repeated triplets", len(tables.triplets), len(triplets))
     # Hops start at every linked item, dropped by the k-core or not: what the graph says does not depend on the filter.
     near = _within_two_hops(triplets, links["entity_id"])
-    _say(report, "triplets within two hops of a linked item", len(triplets), len(near))
     counts = pd.concat([near["head_id"], near["tail_id"]]).value_counts()
     frequent = counts.index[counts >= settings.min_entity_count].union(pd.Index(kept_links["entity_id"].unique()))
     dense = near[near["head_id"].isin(frequent) & near["tail_id"].isin(frequent)]
-    step = f"triplets of entities with {settings.min_entity_count} occurrences"
-    _say(report, step, len(near), len(dense), "--min_entity_count")
     occurrences = dense.groupby("relation_id", sort=False)["relation_id"].transform("size")
     kept = dense[occurrences >= settings.min_relation_count]
+    say_graph(report, [len(one) for one in (tables.triplets, triplets, near, dense, kept)], settings)
+    return kept
+
+
+def say_graph(report: list[dict[str, Any]], counts: Sequence[int], settings: Settings) -> None:
+    """Adds what the graph's filters dropped.
+
+    Args:
+      report: added to.
+      counts: triplets at first, without repeated ones, near linked items, of frequent entities, of frequent relations.
+      settings: the filters.
+    """
+    given, distinct, near, dense, kept = counts
+    say(report, "repeated triplets", given, distinct)
+    say(report, "triplets within two hops of a linked item", distinct, near)
+    step = f"triplets of entities with {settings.min_entity_count} occurrences"
+    say(report, step, near, dense, "--min_entity_count")
     step = f"triplets of relations with {settings.min_relation_count} occurrences"
-    _say(report, step, len(dense), len(kept), "--min_relation_count")
+    say(report, step, dense, kept, "--min_relation_count")
+
+
+def _graph(kept, kept_links, item_ids, report):
+    """Step 5: the kept triplets in dense ids, items first."""
     relations, relation_ids = pd.factorize(kept["relation_id"], sort=True)
     heads, tails, entity_ids = _node_ids(kept, kept_links, item_ids, report)
     frame = pd.DataFrame({"head": heads["node"], "relation": relations[heads["row"]]}).assign(row=heads["row"])
@@ -197,6 +269,7 @@ def _node_ids(triplets, links, item_ids, report):
     return *ends, np.concatenate([entity_of_item, others])
 
 
-def _say(report, step, before, after, flag=None):
+def say(report: list[dict[str, Any]], step: str, before: int, after: int, flag: Optional[str] = None) -> None:
+    """Adds a filter's row, as in `Prepared.report`."""
     row = {"step": step, "before": int(before), "kept": int(after), "dropped": int(before - after)}
     report.append({**row, "flag": flag} if flag else row)

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
-import pandas as pd
 
 from katrec.common.ids import alike
-from preprocess.tables import Tables
 
 LARGE_SHARE = 0.5
 
@@ -28,24 +26,23 @@ def filter_warnings(report: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def graph_warnings(tables: Tables, item_ids: np.ndarray, num_triplets: int) -> list[str]:
+def graph_warnings(kept: Any, num_triplets: int) -> list[str]:
     """Returns a line for each way in which the graph and the items do not meet.
 
     Args:
-      tables: the raw tables.
-      item_ids: raw ids of the kept items.
+      kept: the `preprocess.pipeline.Kept`.
       num_triplets: how many triplets were kept.
     """
     lines = []
-    if len(tables.triplets):
-        linked = np.isin(item_ids.astype(str), tables.links["item_id"].to_numpy().astype(str)).mean()
+    if kept.num_triplets:
+        linked_items, entities = kept.linked
+        linked = np.isin(kept.item_ids.astype(str), linked_items.astype(str)).mean()
         if linked < LARGE_SHARE:
             lines.append(
-                f"{_share(linked)} of the {len(item_ids):,} items have a link to the graph"
-                + _example("the interactions", item_ids, "the links", tables.links["item_id"])
+                f"{_share(linked)} of the {len(kept.item_ids):,} items have a link to the graph"
+                + _example("the interactions", kept.item_ids, "the links", linked_items)
             )
-        nodes = pd.concat([tables.triplets["head_id"], tables.triplets["tail_id"]]).unique()
-        entities = tables.links["entity_id"].unique()
+        nodes = kept.nodes()
         met = np.isin(entities.astype(str), nodes.astype(str)).mean() if len(entities) else 0.0
         if met < LARGE_SHARE:
             lines.append(
@@ -53,8 +50,8 @@ def graph_warnings(tables: Tables, item_ids: np.ndarray, num_triplets: int) -> l
                 + _example("the links", entities, "the triplets", nodes)
             )
     if not num_triplets:
-        given = f"none of the {len(tables.triplets):,} is left" if len(tables.triplets) else "none was given"
-        advice = "; lower --min_entity_count and --min_relation_count, or mend the ids" if len(tables.triplets) else ""
+        given = f"none of the {kept.num_triplets:,} is left" if kept.num_triplets else "none was given"
+        advice = "; lower --min_entity_count and --min_relation_count, or mend the ids" if kept.num_triplets else ""
         lines.append(
             f"the data set has no triplet: {given}{advice}; the baselines need none, KATRec refuses to train without"
         )

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from katrec.experiments.running import THREAD_VARIABLES
+from katrec.common.threads import threads
 from katrec.models.registry import MODELS
 from tests.conftest import ROOT
 from tests.stack import SETTINGS, STOPPED_AT
@@ -42,7 +42,7 @@ def read(pythons, folders):
 
 def _on_both(pythons, arguments):
     """Runs tests.stack on both at the same time; returns what each printed last, from JSON."""
-    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
+    environment = {**os.environ, **threads(1)}
 
     def run(name):
         command = [pythons[name], "-m", "tests.stack", *map(str, arguments(name))]

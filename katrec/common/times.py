@@ -29,10 +29,7 @@ def ordered(times: pd.Series, place: Callable[[int], str]) -> np.ndarray:
       UserError: a time is missing or not understood, or decimals lose the order.
     """
     times = times.reset_index(drop=True)
-    missing = times.isna()
-    if times.dtype.kind not in "iufbmM":
-        # Only text can be blank; turning millions of numbers into text would take seconds.
-        missing |= times.astype(str).str.strip().eq("")
+    missing = missing_ones(times)
     if missing.any():
         raise UserError(f"{place(int(missing.argmax()))}: the time is missing; give it one, or leave the row out")
     if times.dtype.kind in "mM":
@@ -45,7 +42,7 @@ def ordered(times: pd.Series, place: Callable[[int], str]) -> np.ndarray:
         raise UserError(f"{place(0)}: the time is {_shown(times, 0)}; give numbers, dates or ISO 8601 text")
     if not numbers.isna().any():
         return _numbers(times, numbers, place)
-    dates = pd.to_datetime(times.astype(object), utc=True, errors="coerce", format="ISO8601")
+    dates = as_dates(times)
     if not dates.isna().any():
         return dates.astype("int64").to_numpy()
     neither = (numbers.isna() & dates.isna()).to_numpy()
@@ -59,6 +56,20 @@ def ordered(times: pd.Series, place: Callable[[int], str]) -> np.ndarray:
     raise UserError(
         f"{place(row)}: the time {_shown(times, row)} is a number, others in its column are dates; give one kind"
     )
+
+
+def missing_ones(times: pd.Series) -> pd.Series:
+    """Returns which times are missing, or blank text."""
+    missing = times.isna()
+    if times.dtype.kind not in "iufbmM":
+        # Only text can be blank; turning millions of numbers into text would take seconds.
+        missing |= times.astype(str).str.strip().eq("")
+    return missing
+
+
+def as_dates(times: pd.Series) -> pd.Series:
+    """Returns times as dates in UTC, NaT where they are none."""
+    return pd.to_datetime(times.astype(object), utc=True, errors="coerce", format="ISO8601")
 
 
 def _shown(times, row):

@@ -12,12 +12,12 @@ from typing import NamedTuple, Optional
 
 from katrec.common.command_line import UserError
 from katrec.common.interruption import Interrupted
+from katrec.common.threads import threads
 from katrec.experiments.children import Children
 from katrec.models import registry
 from katrec.training import run_directory
 
 LOG = "train.log"
-THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 
 
 class PlannedRun(NamedTuple):
@@ -146,9 +146,9 @@ def train(
         return "its message is above" if children.run(run.command, stop_when=stop_when) else None
     os.makedirs(run.folder, exist_ok=True)
     path = os.path.join(run.folder, LOG)
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    share = max(1, (os.cpu_count() or 1) // jobs)
     with open(path, "w", encoding="utf-8") as log:
-        status = children.run(run.command, dict.fromkeys(THREAD_VARIABLES, threads), log, stop_when)
+        status = children.run(run.command, threads(share), log, stop_when)
     if status == 0:
         return None
     with open(path, encoding="utf-8", errors="replace") as log:

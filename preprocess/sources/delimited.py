@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from typing import Optional
 
+import numpy as np
 import pandas as pd
 
 from katrec.common.command_line import FlagError, UserError, reason
@@ -27,38 +29,78 @@ COLUMNS = {
 def load(name: str, raw_dir: Optional[str], options: Options) -> Tables:
     """Reads the files that `options.files` names, relative to `raw_dir` where that is given.
 
-    Without triplets the data set has no knowledge graph; without links the triplets name items by their own ids.
+    A folder of files is one table, its parts in the order of their names. Without triplets the data set has no
+    knowledge graph; without links the triplets name items by their own ids.
 
     Raises:
       FlagError: no interactions are named, or links without triplets.
       UserError: a file cannot be read, or has no column of the wanted name; as `preprocess.frames.frame_tables`.
     """
-    if "interactions" not in options.files:
-        raise FlagError("--source=tables needs --interactions, a CSV, TSV or Parquet file")
-    if "links" in options.files and "triplets" not in options.files:
-        raise FlagError("--links goes with --triplets")
-    paths = {table: os.path.join(raw_dir or "", path) for table, path in options.files.items()}
-    frames = {table: _renamed(read(path), path, COLUMNS[table], options.columns) for table, path in paths.items()}
+    paths = located(raw_dir, options)
+    read_tables = {table: [read_part(path, table, options) for path in one] for table, one in paths.items()}
+    lengths = {table: [len(frame) for frame in one] for table, one in read_tables.items()}
 
     def place(table: str, row: Optional[int]) -> str:
-        path = paths.get(table, table)
-        if row is None:
-            return path
-        return f"{path}: row {row}" if _ending(path) == ".parquet" else f"{path}: line {row + 2}"
+        if row is None or table not in paths:
+            return ", ".join(paths.get(table, [table])[:1])
+        return placed(paths[table], lengths[table], row)
 
-    return frame_tables(**frames, place=place)._replace(files=tuple(paths.values()))
+    frames = {table: pd.concat(one, ignore_index=True) for table, one in read_tables.items()}
+    return frame_tables(**frames, place=place)._replace(files=tuple(path for one in paths.values() for path in one))
 
 
-def read(path: str) -> pd.DataFrame:
-    """Returns a file's table; all columns of a text file are text.
+def located(raw_dir: Optional[str], options: Options) -> dict[str, list[str]]:
+    """Returns the files of each table, in their order.
 
     Raises:
-      UserError: its ending is not known, or it cannot be read.
+      FlagError: as `load`.
+      UserError: a folder has no file of a known ending, or an ending is not known.
     """
-    ending = _ending(path)
-    if ending != ".parquet" and ending not in SEPARATORS:
-        known = ", ".join([*SEPARATORS, ".parquet"])
-        raise UserError(f"{path}: the ending says what a file is: {known}; a text file may be packed ({PACKED[0]} …)")
+    if "interactions" not in options.files:
+        raise FlagError("--source=tables needs --interactions, a CSV, TSV or Parquet file, or a folder of them")
+    if "links" in options.files and "triplets" not in options.files:
+        raise FlagError("--links goes with --triplets")
+    return {table: _parts(os.path.join(raw_dir or "", path)) for table, path in options.files.items()}
+
+
+def _parts(path):
+    known = (*SEPARATORS, ".parquet")
+    if os.path.isdir(path):
+        # Spark and others leave _SUCCESS and hidden files beside the parts.
+        names = sorted(name for name in os.listdir(path) if name[0] not in "._")
+        path, parts = os.path.join(path, ""), [os.path.join(path, name) for name in names]
+    else:
+        parts = [path]
+    wrong = [part for part in parts if ending_of(part) not in known]
+    if wrong or not parts:
+        raise UserError(
+            f"{wrong[0] if wrong else path}: the ending says what a file is: {', '.join(known)}; a text file may be "
+            f"packed ({PACKED[0]} …)"
+        )
+    return parts
+
+
+def placed(paths: Sequence[str], lengths: Sequence[int], row: int) -> str:
+    """Returns what messages call a row of a table.
+
+    Args:
+      paths: the table's files.
+      lengths: rows of each.
+      row: from 0, over all of them.
+    """
+    ends = np.cumsum(lengths)
+    part = int(np.searchsorted(ends, row, side="right"))
+    row -= int(ends[part] - lengths[part])
+    return f"{paths[part]}: row {row}" if ending_of(paths[part]) == ".parquet" else f"{paths[part]}: line {row + 2}"
+
+
+def read(path: str, rows: Optional[int] = None) -> pd.DataFrame:
+    """Returns a file's table, or only so many rows of a text file; all columns of a text file are text.
+
+    Raises:
+      UserError: it cannot be read.
+    """
+    ending = ending_of(path)
     try:
         if ending == ".parquet":
             return pd.read_parquet(path)
@@ -73,6 +115,7 @@ def read(path: str) -> pd.DataFrame:
                 index_col=False,
                 encoding="utf-8-sig",
                 skip_blank_lines=False,
+                nrows=rows,
             )
     except ImportError:
         raise UserError(f"{path}: Parquet files need the package pyarrow; install katrec[parquet]") from None
@@ -88,16 +131,34 @@ def read(path: str) -> pd.DataFrame:
         raise UserError(f"{path}: cannot be read ({reason(error)})") from None
 
 
-def _ending(path):
+def ending_of(path: str) -> str:
     """Returns the ending before that of a packed file, in small letters."""
     stem, ending = os.path.splitext(path.lower())
     return os.path.splitext(stem)[1] if ending in PACKED else ending
 
 
-def _renamed(frame, path, columns, names):
-    """Returns a table's wanted columns under the project's names."""
-    for column, flag in columns.items():
-        wanted = names.get(flag, column)
-        if wanted not in frame.columns:
-            raise UserError(f"{path}: no column {wanted!r}; it has {list(frame.columns)}; --{flag} says which is meant")
-    return frame[[names.get(flag, column) for column, flag in columns.items()]].set_axis(list(columns), axis=1)
+def read_part(path: str, table: str, options: Options) -> pd.DataFrame:
+    """Returns a file's wanted columns under the project's names; arguments and errors as in `named_columns`."""
+    frame = read(path)
+    names = named_columns(path, table, options, list(frame.columns))
+    return frame[list(names.values())].set_axis(list(names), axis=1)
+
+
+def named_columns(path: str, table: str, options: Options, found: Sequence[str]) -> dict[str, str]:
+    """Returns {the project's name: the file's name} of the columns that are needed.
+
+    Args:
+      path: the file.
+      table: which table it is of.
+      options: the command line's.
+      found: the file's columns.
+
+    Raises:
+      UserError: one is missing.
+    """
+    names = {}
+    for column, flag in COLUMNS[table].items():
+        names[column] = options.columns.get(flag, column)
+        if names[column] not in found:
+            raise UserError(f"{path}: no column {names[column]!r}; it has {list(found)}; --{flag} says which is meant")
+    return names

@@ -1,9 +1,6 @@
 """--source=tables: the same data set from CSV, TSV and Parquet, packed or not, as from DataFrames."""
 
 import os
-import re
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -11,7 +8,6 @@ import pytest
 from katrec.common import files
 from preprocess import prepare_frames
 from preprocess.pipeline import Settings
-from tests.conftest import ROOT
 from tests.test_commands import fails
 
 ROWS = [(f"u{user}", f'p,"{item}', 100 * user - time) for user in range(6) for time, item in enumerate((3, 1, 4, 2))]
@@ -23,28 +19,12 @@ FILTERS = ["--min_interactions=2", "--min_entity_count=1", "--min_relation_count
 OUTPUTS = ("interactions.npz", "triplets.npz", "ids.npz", "items.tsv", "users.tsv", "entities.tsv", "relations.tsv")
 
 
-@pytest.fixture(scope="session")
-def with_parquet(tmp_path_factory):
-    """The environment of a process that has the extra `parquet`, which the tests' own does not."""
-    folder = tmp_path_factory.mktemp("parquet")
-    lines = (ROOT / "setup.py").read_text().split('"parquet": [')[1].split("]")[0]
-    older, newer = re.findall(r'f"(pyarrow[^;]*);', lines)
-    wanted = older if sys.version_info < (3, 12) else newer
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--target={folder}", wanted]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return {**os.environ, "PYTHONPATH": str(folder)}
-
-
-def write(frame, path, environment=None):
+def write(frame, path):
     """Writes a table in the format of the path's ending."""
-    if ".parquet" not in path.name:
+    if ".parquet" in path.name:
+        frame.to_parquet(path)
+    else:
         frame.to_csv(path, index=False, sep="\t" if ".tsv" in path.name else ",")
-        return
-    frame.to_json(path.with_suffix(".json"))
-    code = f"import pandas; pandas.read_json({str(path.with_suffix('.json'))!r}).to_parquet({str(path)!r})"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +38,9 @@ def expected(tmp_path_factory):
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".csv.gz", ".tsv.xz", ".csv.bz2", ".csv.zip", ".parquet"])
-def test_the_same_data_set_from_every_format(command, expected, tmp_path, request, ending):
-    environment = request.getfixturevalue("with_parquet") if ending == ".parquet" else None
+def test_the_same_data_set_from_every_format(command, expected, tmp_path, ending):
     for name, frame in (("clicks", CLICKS), ("facts", FACTS)):
-        write(frame, tmp_path / f"{name}{ending}", environment)
+        write(frame, tmp_path / f"{name}{ending}")
     done = command(
         "preprocess",
         "--dataset=mine",
@@ -73,7 +52,6 @@ def test_the_same_data_set_from_every_format(command, expected, tmp_path, reques
         *NAMED,
         *GRAPH,
         *FILTERS,
-        env=environment,
     )
     assert done.returncode == 0, done.stderr
     for output in OUTPUTS:
@@ -99,10 +77,10 @@ CASES = {
     "ragged": (["--interactions=ragged.csv", *NAMED], 1, r"ragged\.csv: .*line 3"),
     "too few fields": (["--interactions=short.csv", *NAMED], 1, r"short\.csv: line 3: item_id is empty"),
     "not packed": (["--interactions=plain.csv.gz", *NAMED], 1, r"plain\.csv\.gz: cannot be read"),
-    "no pyarrow": (
+    "no Parquet": (
         ["--interactions=plain.parquet", *NAMED],
         1,
-        r"plain\.parquet: Parquet files need .* katrec\[parquet",
+        r"plain\.parquet: cannot be read",
     ),
     "latin-1": (["--interactions=latin.csv", *NAMED], 1, r"latin\.csv: not UTF-8"),
     "empty": (["--interactions=empty.csv", *NAMED], 1, r"empty\.csv: line 1: the file is empty"),
@@ -140,8 +118,10 @@ def test_wrong_input_is_said(command, tmp_path, case):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_damaged_parquet_file_is_said(command, with_parquet, tmp_path):
-    (tmp_path / "plain.parquet").write_text("no table")
+def test_parquet_needs_its_extra(command, tmp_path):
+    (tmp_path / "plain.parquet").write_text("")
+    (tmp_path / "pyarrow.py").write_text("raise ImportError('not here')")
     arguments = ["--dataset=mine", "--source=tables", f"--interactions={tmp_path}/plain.parquet", *NAMED]
-    done = command("preprocess", *arguments, f"--datasets_dir={tmp_path}/out", env=with_parquet)
-    assert fails(done, 1, r"plain\.parquet: cannot be read")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = command("preprocess", *arguments, f"--datasets_dir={tmp_path}/out", env=environment)
+    assert fails(done, 1, r"plain\.parquet: Parquet files need .* katrec\[parquet")

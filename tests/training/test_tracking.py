@@ -85,7 +85,8 @@ def test_a_store_that_is_gone_does_not_end_the_training(client, datasets_dir, tm
         raise mlflow.exceptions.MlflowException("no route to host")
 
     record = tracking._Record(str(tmp_path / "made"), RunConfig("tiny", "", SETTINGS, {}))
-    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", gone)
+    for name in ("log_batch", "set_terminated"):
+        monkeypatch.setattr(mlflow.MlflowClient, name, gone)
     record.add({"step": 1, "loss": 1.0, "transr_loss": 0.0, "seconds": 1.0, "valid": {}})
     record.end("FINISHED")
     assert capsys.readouterr().err.count("no route to host; ") == 2

@@ -1,0 +1,127 @@
+"""python -m preprocess --engine=spark: the same data set as without it, from logs of any size."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import SparkSession
+
+from preprocess.frames import linked_items, named_items
+from preprocess.pipeline import Kept, Prepared, Settings, assemble, say_core
+from preprocess.sources import Options
+from preprocess.sources.delimited import located, placed, read_part
+from preprocess.spark import core, graph, stage
+from preprocess.tables import TRIPLETS
+
+
+@contextlib.contextmanager
+def session(conf: Mapping[str, str]) -> Iterator[SparkSession]:
+    """Starts Spark, or takes the session that spark-submit made, and stops it.
+
+    Args:
+      conf: Spark's settings, such as {"spark.master": "local[8]", "spark.driver.memory": "8g"}.
+    """
+    builder = SparkSession.builder.appName("katrec preprocess")
+    # Times without a zone are UTC, as without Spark.
+    for name, value in {"spark.ui.showConsoleProgress": "true", **conf, "spark.sql.session.timeZone": "UTC"}.items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    try:
+        yield spark
+    finally:
+        spark.stop()
+
+
+def prepare(
+    spark: SparkSession, raw_dir: Optional[str], options: Options, settings: Settings, folder: str
+) -> tuple[Prepared, int, tuple[str, ...]]:
+    """Prepares a data set of --source=tables.
+
+    Args:
+      spark: the session.
+      raw_dir: folder that the files' paths are relative to, or None.
+      options: the command line's.
+      settings: the filters.
+      folder: where Spark keeps what it computes once; all its machines see it. A folder in it is made and removed.
+
+    Returns:
+      The data set, how many interactions were read, and the files.
+
+    Raises:
+      UserError: as `preprocess.frames.frame_tables` and `preprocess.pipeline.prepare`.
+    """
+    paths = located(raw_dir, options)
+    os.makedirs(folder, exist_ok=True)
+    own = tempfile.mkdtemp(prefix="spark-", dir=folder)
+    try:
+        prepared, count = _prepared(spark, paths, options, settings, own)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+    return prepared, count, tuple(path for one in paths.values() for path in one)
+
+
+def _prepared(spark, paths, options, settings, folder):
+    report: list[dict[str, Any]] = []
+    with stage.said_in_one_line(paths["interactions"]):
+        interactions = stage.interactions(spark, paths["interactions"], options, os.path.join(folder, "interactions"))
+        triplets = None
+        if "triplets" in paths:
+            triplets = stage.ids(
+                spark, paths["triplets"], "triplets", options, os.path.join(folder, "triplets"), breaks=True
+            )
+        log = core.Log(interactions.frame, folder)
+        rows, count = log.core(settings.min_interactions)
+        say_core(report, interactions.count, count, settings)
+        split = log.split(rows)
+        links = _small(paths, "links", options)
+        # Without links every item of the log is the entity of its own id.
+        items = log.item_ids() if links is None and triplets is not None else split.item_ids
+        place = _places(paths)
+        links = linked_items(items, links, place)
+        kept_links = links[links["item_id"].isin(pd.Index(split.item_ids))]
+        linked = (links["item_id"].unique(), links["entity_id"].unique())
+        given = spark.createDataFrame([], ", ".join(f"{name} string" for name in TRIPLETS))
+        given = given if triplets is None else triplets.frame
+        kept = graph.filtered(given, linked[1], kept_links["entity_id"].unique(), settings, report)
+        titles = _small(paths, "titles", options)
+        left = Kept(
+            split.offsets,
+            split.items,
+            split.valid,
+            split.test,
+            split.item_ids,
+            split.user_ids,
+            kept,
+            kept_links,
+            triplets.count if triplets else 0,
+            linked,
+            lambda: graph.nodes(given),
+        )
+        named = None if titles is None else named_items(titles, place)
+        return assemble(left, named, report), interactions.count
+
+
+def _small(paths, table, options):
+    """Returns a table of the size of the items, read on the driver; None where it is not given."""
+    if table not in paths:
+        return None
+    return pd.concat([read_part(path, table, options) for path in paths[table]], ignore_index=True)
+
+
+def _places(paths):
+    """Returns what messages call a row of the small tables."""
+
+    def place(table: str, row: Optional[int]) -> str:
+        if row is None:
+            return paths[table][0]
+        return placed(paths[table][:1], [np.iinfo(np.int64).max], row) if len(paths[table]) == 1 else paths[table][0]
+
+    return place

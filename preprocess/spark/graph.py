@@ -1,0 +1,71 @@
+"""The filters of the knowledge graph as DataFrames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession, functions
+
+from preprocess.pipeline import Settings, say_graph
+from preprocess.tables import TRIPLETS
+
+NODE = "node"
+
+
+def filtered(
+    triplets: DataFrame, linked: np.ndarray, kept_linked: np.ndarray, settings: Settings, report: list[dict[str, Any]]
+) -> pd.DataFrame:
+    """Returns the triplets near the items, of frequent entities and relations, each once: step 4 of docs/data.md.
+
+    Args:
+      triplets: columns head_id, relation_id, tail_id, all that were given.
+      linked: raw ids of the entities that an item is linked to.
+      kept_linked: of those that a kept item is linked to.
+      settings: the filters.
+      report: what they dropped is added.
+    """
+    spark = triplets.sparkSession
+    distinct = triplets.select(*TRIPLETS).distinct().persist()
+    linked, kept_linked = (_nodes_of(spark, ids) for ids in (linked, kept_linked))
+    # Hops start at every linked item, dropped by the k-core or not.
+    first = _touching(distinct, linked)
+    near = _touching(distinct, _ends(first).union(linked).distinct()).persist()
+    counts = _ends(near).groupBy(NODE).count()
+    frequent = counts.where(functions.col("count") >= settings.min_entity_count).select(NODE)
+    frequent = frequent.union(kept_linked).distinct()
+    dense = near
+    for end in ("head_id", "tail_id"):
+        dense = dense.join(frequent.withColumnRenamed(NODE, end), end, "left_semi")
+    dense = dense.persist()
+    relations = dense.groupBy("relation_id").count().where(functions.col("count") >= settings.min_relation_count)
+    kept = dense.join(relations.select("relation_id"), "relation_id", "left_semi").select(*TRIPLETS).toPandas()
+    say_graph(report, [triplets.count(), distinct.count(), near.count(), dense.count(), len(kept)], settings)
+    for frame in (distinct, near, dense):
+        frame.unpersist()
+    return kept.astype(object)
+
+
+def nodes(triplets: DataFrame) -> np.ndarray:
+    """Returns the raw ids of the entities in any triplet, each once, object[n]."""
+    return np.array(_ends(triplets).distinct().toArrow()[NODE].to_pylist(), dtype=object)
+
+
+def _nodes_of(spark: SparkSession, ids: np.ndarray) -> DataFrame:
+    return spark.createDataFrame(pd.DataFrame({NODE: pd.unique(ids)}), f"{NODE} string")
+
+
+def _ends(triplets):
+    """Returns the heads and tails, a row each."""
+    heads, tails = (triplets.select(functions.col(end).alias(NODE)) for end in ("head_id", "tail_id"))
+    return heads.union(tails)
+
+
+def _touching(triplets, ids):
+    """Returns the triplets with an end among the ids, which are distinct."""
+    for end in ("head_id", "tail_id"):
+        marked = ids.select(functions.col(NODE).alias(end), functions.lit(True).alias(f"{end}_in"))
+        triplets = triplets.join(marked, end, "left")
+    either = functions.coalesce("head_id_in", "tail_id_in").isNotNull()
+    return triplets.where(either).select(*TRIPLETS)
