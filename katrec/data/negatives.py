@@ -133,7 +133,7 @@ def _distinct(sizes: np.ndarray, count: int, generator: np.random.Generator) -> 
     few = sizes < 4 * count
     # Rejection would be slow for these: take the first columns of a random order instead.
     widest = max(int(sizes[few].max(initial=0)), count)
-    for rows in np.array_split(np.flatnonzero(few), max(1, few.sum() * widest // (1 << 24))):
+    for rows in np.array_split(np.flatnonzero(few), max(1, int(few.sum()) * widest // (1 << 24))):
         noise = generator.random((len(rows), widest))
         noise[np.arange(widest) >= sizes[rows, None]] = 2
         order = np.argsort(noise, axis=1)[:, :count]

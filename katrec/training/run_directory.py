@@ -158,7 +158,7 @@ def write_result(
 ) -> None:
     """Writes result.json, and before it ranks.npz: the test users and their targets' ranks by protocol, int[n] each."""
     with files.replacing(os.path.join(output_dir, RANKS), "wb") as file:
-        np.savez(file, users=users, **ranks)
+        np.savez(file, users=users, sampled=ranks["sampled"], full=ranks["full"])
     sealed.write(os.path.join(output_dir, RESULT), result)
 
 
