@@ -21,11 +21,13 @@ from katrec.common import command_line
 from katrec.common.command_line import FlagError
 from katrec.common.paper import TABLE_1
 from preprocess.catalog import ENTRIES, licence
-from preprocess.frames import prepare_and_write
+from preprocess.frames import origin, prepare_and_write
 from preprocess.pipeline import Settings
 from preprocess.review import summary
 from preprocess.sources import Options, amazon_book, atomic, delimited, lastfm, ml_100k, yelp2018
+from preprocess.writer import write
 
+SPARK = "spark"
 # Which flag says what a column is called in the user's tables.
 COLUMN_FLAGS = {flag: column for named in delimited.COLUMNS.values() for column, flag in named.items()}
 FLAGS = flags.FlagValues()
@@ -78,11 +80,33 @@ flags.DEFINE_integer(
     0,
     flag_values=FLAGS,
 )
+flags.DEFINE_enum(
+    "engine",
+    "pandas",
+    ["pandas", SPARK],
+    "What runs the filters of --source=tables: pandas, in memory, or Spark (extra: spark), for logs that memory does "
+    "not hold. The files that are written are the same.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list(
+    "spark_conf",
+    [],
+    "--engine=spark: settings such as spark.master=local[8],spark.driver.memory=8g; spark-submit's stay.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "spark_dir",
+    None,
+    "--engine=spark: folder that all machines see, for what is computed once, a few times the log's size; default: "
+    "DATASETS_DIR/NAME.",
+    flag_values=FLAGS,
+)
 for _table in delimited.COLUMNS:
     flags.DEFINE_string(
         _table,
         None,
-        f"--source=tables: file of the {_table}, CSV, TSV or Parquet, also packed; below --raw_dir if that is given.",
+        f"--source=tables: file of the {_table}, CSV, TSV or Parquet, also packed, or a folder of such; below "
+        "--raw_dir if that is given.",
         flag_values=FLAGS,
     )
 for _flag, _column in COLUMN_FLAGS.items():
@@ -124,9 +148,13 @@ def main() -> None:
     settings = Settings(FLAGS.min_interactions, *chosen)
     files, named = _given(delimited.COLUMNS), _given(COLUMN_FLAGS)
     options = Options(FLAGS.kgat_dir, FLAGS.max_bad_rows, FLAGS.min_interactions, files, named)
-    tables = _LOADERS[source](name, raw_dir, options)
     terms = licence(source, kgat=FLAGS.kgat_dir is not None)
-    prepared, statistics = prepare_and_write(tables, settings, folder, name, source, terms)
+    if FLAGS.engine == SPARK:
+        prepared, statistics, num_rows = _on_spark(raw_dir, options, settings, folder, name, terms)
+    else:
+        tables = _LOADERS[source](name, raw_dir, options)
+        prepared, statistics = prepare_and_write(tables, settings, folder, name, source, terms)
+        num_rows = len(tables.interactions)
     for row in prepared.report:
         print(f"  {row['step']}: " + ", ".join(f"{key} {row[key]}" for key in row if key not in ("step", "flag")))
     print("| dataset | users | items | interactions | entities | relations | triplets | density |")
@@ -137,14 +165,36 @@ def main() -> None:
         rows.append(["the paper's", *TABLE_1[name], interactions / users / items])
     for *counts, density in rows:
         print(f"| {' | '.join(map(str, counts))} | {density:.4%} |")
-    print(summary(prepared, len(tables.interactions)))
+    print(summary(prepared, num_rows))
     print(f"prepared {name} in {folder} in {time.monotonic() - started:.1f} s")
     for message in prepared.warnings:
         command_line.warn(message)
 
 
+def _on_spark(raw_dir, options, settings, folder, name, terms):
+    """Returns the data set, Table 1's numbers, and how many interactions were read."""
+    try:
+        from preprocess.spark import engine
+    except ImportError as error:
+        raise command_line.UserError(
+            f"--engine=spark needs the package {error.name}, and Java 17 or later: pip install 'katrec[spark]'"
+        ) from None
+    wrong = [one for one in FLAGS.spark_conf if "=" not in one]
+    if wrong:
+        raise FlagError(f"--spark_conf={wrong[0]}: NAME=VALUE, such as spark.driver.memory=8g")
+    with engine.session(dict(one.split("=", 1) for one in FLAGS.spark_conf)) as spark:
+        spark_dir = FLAGS.spark_dir or folder
+        prepared, num_rows, paths = engine.prepare(spark, raw_dir, options, settings, spark_dir)
+    return prepared, write(prepared, folder, name, origin(paths, settings, "tables", terms)), num_rows
+
+
 def _check_flags(source: str) -> None:
     """Checks that no flag is given that the source does not read."""
+    if FLAGS.engine == SPARK and source != "tables":
+        raise FlagError(f"--engine=spark is for --source=tables, not for {source}")
+    for flag in ("spark_conf", "spark_dir"):
+        if FLAGS[flag].present and FLAGS.engine != SPARK:
+            raise FlagError(f"--{flag} goes with --engine=spark")
     for names, sources in ((("kgat_dir", "max_bad_rows"), ENTRIES), ((*delimited.COLUMNS, *COLUMN_FLAGS), ("tables",))):
         for name in names:
             if FLAGS[name].present and source not in sources:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -153,17 +153,24 @@ def prepare_and_write(
       The prepared data set, and Table 1's numbers.
     """
     prepared = prepare(tables, settings)
-    return prepared, write(
-        prepared,
-        folder,
-        name,
-        {
-            "source": source,
-            "licence": licence,
-            "settings": settings._asdict(),
-            "inputs": {_file_name(path, tables.files): files.sha256(path) for path in tables.files},
-        },
-    )
+    return prepared, write(prepared, folder, name, origin(tables.files, settings, source, licence))
+
+
+def origin(paths: Sequence[str], settings: Settings, source: str, licence: str) -> dict[str, Any]:
+    """Returns what a manifest says of where a data set comes from.
+
+    Args:
+      paths: the raw files.
+      settings: as all that follows as in `prepare_and_write`.
+      source: as there.
+      licence: as there.
+    """
+    return {
+        "source": source,
+        "licence": licence,
+        "settings": settings._asdict(),
+        "inputs": {_file_name(path, paths): files.sha256(path) for path in paths},
+    }
 
 
 def _file_name(path, paths):

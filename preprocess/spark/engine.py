@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
@@ -20,6 +21,8 @@ from preprocess.sources.delimited import located, placed, read_part
 from preprocess.spark import core, graph, stage
 from preprocess.tables import TRIPLETS
 
+PART_BYTES = 32 << 20
+
 
 @contextlib.contextmanager
 def session(conf: Mapping[str, str]) -> Iterator[SparkSession]:
@@ -32,6 +35,8 @@ def session(conf: Mapping[str, str]) -> Iterator[SparkSession]:
     # Times without a zone are UTC, as without Spark.
     for name, value in {"spark.ui.showConsoleProgress": "true", **conf, "spark.sql.session.timeZone": "UTC"}.items():
         builder = builder.config(name, value)
+    # It says so at each of its uses of pandas; what is used of it here is tested.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     try:
@@ -59,6 +64,7 @@ def prepare(
       UserError: as `preprocess.frames.frame_tables` and `preprocess.pipeline.prepare`.
     """
     paths = located(raw_dir, options)
+    _set_partitions(spark, sum(os.path.getsize(path) for one in paths.values() for path in one))
     os.makedirs(folder, exist_ok=True)
     own = tempfile.mkdtemp(prefix="spark-", dir=folder)
     try:
@@ -66,6 +72,13 @@ def prepare(
     finally:
         shutil.rmtree(own, ignore_errors=True)
     return prepared, count, tuple(path for one in paths.values() for path in one)
+
+
+def _set_partitions(spark, size):
+    """Sets how many parts a shuffle has by the files' size, unless Spark was told."""
+    name = "spark.sql.shuffle.partitions"
+    if spark.sparkContext.getConf().get(name) is None:
+        spark.conf.set(name, str(max(spark.sparkContext.defaultParallelism, size // PART_BYTES)))
 
 
 def _prepared(spark, paths, options, settings, folder):
@@ -79,7 +92,7 @@ def _prepared(spark, paths, options, settings, folder):
             )
         log = core.Log(interactions.frame, folder)
         rows, count = log.core(settings.min_interactions)
-        say_core(report, interactions.count, count, settings)
+        say_core(report, interactions.num_rows, count, settings)
         split = log.split(rows)
         links = _small(paths, "links", options)
         # Without links every item of the log is the entity of its own id.
@@ -101,12 +114,12 @@ def _prepared(spark, paths, options, settings, folder):
             split.user_ids,
             kept,
             kept_links,
-            triplets.count if triplets else 0,
+            triplets.num_rows if triplets else 0,
             linked,
             lambda: graph.nodes(given),
         )
         named = None if titles is None else named_items(titles, place)
-        return assemble(left, named, report), interactions.count
+        return assemble(left, named, report), interactions.num_rows
 
 
 def _small(paths, table, options):

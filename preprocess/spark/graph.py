@@ -28,13 +28,12 @@ def filtered(
     """
     spark = triplets.sparkSession
     distinct = triplets.select(*TRIPLETS).distinct().persist()
-    linked, kept_linked = (_nodes_of(spark, ids) for ids in (linked, kept_linked))
     # Hops start at every linked item, dropped by the k-core or not.
-    first = _touching(distinct, linked)
-    near = _touching(distinct, _ends(first).union(linked).distinct()).persist()
+    starts = _nodes_of(spark, linked)
+    near = _touching(distinct, _ends(_touching(distinct, starts)).union(starts).distinct()).persist()
     counts = _ends(near).groupBy(NODE).count()
     frequent = counts.where(functions.col("count") >= settings.min_entity_count).select(NODE)
-    frequent = frequent.union(kept_linked).distinct()
+    frequent = frequent.union(_nodes_of(spark, kept_linked)).distinct()
     dense = near
     for end in ("head_id", "tail_id"):
         dense = dense.join(frequent.withColumnRenamed(NODE, end), end, "left_semi")

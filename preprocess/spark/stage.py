@@ -31,11 +31,11 @@ class Staged(NamedTuple):
 
     Attributes:
       frame: the DataFrame; its column `row` numbers the rows from 0 in the files' order.
-      count: how many rows there are.
+      num_rows: how many there are.
     """
 
     frame: DataFrame
-    count: int
+    num_rows: int
 
 
 @contextlib.contextmanager
@@ -76,7 +76,7 @@ def interactions(spark: SparkSession, paths: Sequence[str], options: Options, fo
     raw, columns = _read(spark, paths, "interactions", options)
     of_times = ["as_whole long", "as_number double", "as_date long"]
     staged = _staged(spark, raw, _clean_interactions, columns[:2], of_times, paths, folder)
-    return Staged(_one_kind_of_time(staged, paths), staged.count)
+    return Staged(_one_kind_of_time(staged, paths), staged.num_rows)
 
 
 def _read(spark, paths, table, options):
