@@ -38,7 +38,7 @@ def main():
         raise FlagError(f"--model={settings.model}: the bound is that of katrec and bert4rec")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model")
-        size = _export(model, dataset, path)
+        size = export(model, dataset, path)
         loaded = tf.saved_model.load(path)
     signature = loaded.signatures["recommend"]
     offsets, items = dataset.histories("test")
@@ -86,7 +86,7 @@ def main():
     )
 
 
-def _export(model, dataset, path):
+def export(model, dataset, path):
     """Returns the SavedModel's size in bytes."""
     ids = [np.arange(count).astype(str) for count in (dataset.num_items, dataset.num_users)]
     metadata = {"max_k": TOP, "items": dataset.num_items}

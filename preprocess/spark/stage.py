@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shutil
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession, functions
 
 from katrec.common.command_line import UserError, reason
+from katrec.common.ids import BREAKS
 from katrec.common.times import EXACT, as_dates, missing_ones
 from preprocess.frames import text_column
 from preprocess.sources import Options
@@ -23,6 +26,9 @@ from preprocess.sources.delimited import SEPARATORS, ending_of, named_columns, p
 # Text that Spark takes for a missing value; no file has it.
 NEVER = "\x00"
 FAULT = "fault"
+BROKEN = "holds a tab or a line end; replace it"
+PLAIN_TYPES = ("string", "long", "integer", "short", "byte")
+FIRST_ROWS = 1000
 LARGEST = 2**63
 
 
@@ -43,7 +49,7 @@ def said_in_one_line(paths: Sequence[str]) -> Iterator[None]:
     """Turns what Spark says of files that it cannot read into a `UserError`."""
     try:
         yield
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         causes = [line.strip() for line in str(error).splitlines() if "Caused by:" in line or "Exception: " in line]
         text = causes[-1].split("Exception: ")[-1] if causes else reason(error)
         raise UserError(f"{paths[0]}: Spark cannot read it ({text[:300]}); the other engine may say more") from None
@@ -64,7 +70,11 @@ def ids(spark: SparkSession, paths: Sequence[str], table: str, options: Options,
       UserError: a file cannot be read, or a value is no id.
     """
     raw, columns = _read(spark, paths, table, options)
-    return _staged(spark, raw, functools.partial(_clean_ids, columns, breaks), columns, [], paths, folder)
+    if _has_text(raw, columns):
+        cleaned = _with_ids(raw, columns, breaks)
+    else:
+        cleaned = raw.mapInPandas(functools.partial(_clean_ids, columns, breaks), _schema(columns, []))
+    return _staged(spark, cleaned, columns, paths, folder)
 
 
 def interactions(spark: SparkSession, paths: Sequence[str], options: Options, folder: str) -> Staged:
@@ -74,8 +84,19 @@ def interactions(spark: SparkSession, paths: Sequence[str], options: Options, fo
     float64 has.
     """
     raw, columns = _read(spark, paths, "interactions", options)
+    with said_in_one_line(paths):
+        first = raw.select(_whole("timestamp").isNotNull().alias("whole")).limit(FIRST_ROWS).collect()
+    if all(one.whole for one in first) and _has_text(raw, columns[:2]):
+        quick = _with_ids(raw, columns[:2]).withColumn("time", _whole("timestamp")).drop("timestamp")
+        staged = _staged(spark, quick, columns[:2], paths, folder)
+        with said_in_one_line(paths):
+            others = staged.frame.where(functions.col("time").isNull()).limit(1).count()
+        if not others:
+            return staged
+        shutil.rmtree(folder)
     of_times = ["as_whole long", "as_number double", "as_date long"]
-    staged = _staged(spark, raw, _clean_interactions, columns[:2], of_times, paths, folder)
+    cleaned = raw.mapInPandas(_clean_interactions, _schema(columns[:2], of_times))
+    staged = _staged(spark, cleaned, columns[:2], paths, folder)
     return Staged(_one_kind_of_time(staged, paths), staged.num_rows)
 
 
@@ -126,12 +147,43 @@ def read_header(path: str) -> list[str]:
     return list(read(path, rows=0).columns)
 
 
-def _staged(spark, raw, clean, id_columns, more, paths, folder):
+def _has_text(raw, columns):
+    """Returns whether all columns are text or whole numbers, whose text Spark makes as Python does."""
+    return all(raw.schema[column].dataType.typeName() in PLAIN_TYPES for column in columns)
+
+
+def _with_ids(raw, columns, breaks=False):
+    """Returns such columns as text, the others, and what is wrong with each row, in which column; without Python."""
+    fault, kind = functions.lit(None).cast("string"), functions.lit(0)
+    for number, column in reversed(list(enumerate(columns))):
+        text = functions.col(column).cast("string")
+        empty = functions.coalesce(text, functions.lit("")) == ""
+        broken = functions.lit(False) if breaks else text.rlike(f"[{BREAKS}]")
+        said = functions.when(empty, f"{column} is empty").when(
+            broken, functions.concat(functions.lit(f"{column} '"), text, functions.lit(f"' {BROKEN}"))
+        )
+        kind = functions.when(empty | broken, number).otherwise(kind)
+        fault = functions.coalesce(said, fault)
+    kept = [column for column in raw.columns if column not in columns]
+    texts = [functions.col(column).cast("string").alias(column) for column in columns]
+    return raw.select(*texts, *kept, fault.alias(FAULT), kind.cast("int").alias("kind"))
+
+
+def _whole(column):
+    """Returns a column of whole numbers, also as text, as such; null for others."""
+    text = functions.trim(functions.col(column).cast("string"))
+    return functions.when(text.rlike(r"^[+-]?[0-9]{1,18}$"), text.cast("long"))
+
+
+def _schema(columns, more):
+    names = [*(f"{column} string" for column in columns), *more, "file string", "block long", "number long"]
+    return ", ".join([*names, f"{FAULT} string", "kind int"])
+
+
+def _staged(spark, cleaned, columns, paths, folder):
     """Writes the cleaned rows, numbers them, and says the first fault."""
-    schema = [f"{column} string" for column in id_columns] + more
-    schema += ["file string", "block long", "number long", f"{FAULT} string", "kind int"]
     with said_in_one_line(paths):
-        raw.mapInPandas(clean, ", ".join(schema)).write.parquet(folder)
+        cleaned.write.parquet(folder)
         frame = spark.read.parquet(folder)
         # Rows of a block are read in their order by one task, which numbers them.
         blocks = frame.groupBy("file", "block").agg(functions.min("number"), functions.count("*")).collect()
@@ -158,13 +210,13 @@ def _name(uri):
 
 def _clean_ids(columns, breaks, frames):
     for frame in frames:
-        yield _with_ids(frame, columns, breaks)
+        yield _cleaned(frame, columns, breaks)
 
 
 def _clean_interactions(frames):
     columns = ["user_id", "item_id"]
     for frame in frames:
-        cleaned = _with_ids(frame, columns, breaks=False)
+        cleaned = _cleaned(frame, columns, breaks=False)
         times = frame["timestamp"].reset_index(drop=True)
         missing, numbers, dates = _kinds(times)
         late = missing & cleaned[FAULT].isna()
@@ -178,7 +230,7 @@ def _clean_interactions(frames):
         yield cleaned
 
 
-def _with_ids(frame, columns, breaks):
+def _cleaned(frame, columns, breaks):
     """Returns the ids as text, where the rows are, and what is wrong with each, and in which column that is."""
     cleaned = {}
     faults, kinds = np.full(len(frame), None, object), np.zeros(len(frame), np.int32)
