@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -113,37 +114,39 @@ class SampledSearch:
 
     def _work(self, count, jobs, children, failed):
         while not children.stopped:
-            with self._lock:
-                if self._counted() + len(failed) >= count:
-                    return
-                trial = self._study.ask()
-            self._one(trial, count, jobs, children, failed)
+            with contextlib.ExitStack() as stack:
+                with self._lock:
+                    if self._counted() + len(failed) >= count:
+                        return
+                    trial = self._study.ask()
+                    name = f"{self._model}-sampled{trial.number}"
+                    folder = trial.user_attrs.get(FOLDER, os.path.join(self._folder, name))
+                    stack.enter_context(lock.owned(_ownership(folder), "watches"))
+                    # Now another process may know that it is this one's.
+                    trial.set_user_attr(FOLDER, folder)
+                self._one(trial, PlannedRun(name, folder, ()), count, jobs, children, failed)
 
     def _counted(self):
         counted = ("COMPLETE", "PRUNED", "RUNNING")
         return sum(trial.state.name in counted and FOLDER in trial.user_attrs for trial in self._study.trials)
 
-    def _one(self, trial, count, jobs, children, failed):
+    def _one(self, trial, run, count, jobs, children, failed):
         """Trains one trial and tells the study."""
-        name = f"{self._model}-sampled{trial.number}"
-        folder = trial.user_attrs.get(FOLDER, os.path.join(self._folder, name))
-        with lock.owned(_ownership(folder), "watches"):
-            trial.set_user_attr(FOLDER, folder)
-            trial.set_user_attr("sampler", f"TPESampler(seed={self.seed})")
-            chosen = {setting: _suggested(trial, setting, one) for setting, one in self._ranges.items()}
-            flags = (f"--{setting}={value}" for setting, value in {**self._fixed, **chosen}.items())
-            run = PlannedRun(name, folder, (*self._common, *flags))
-            started, watch = time.monotonic(), _Watch(trial, folder)
-            error = train(run, jobs, children, watch.pruned)
-            if children.stopped:
-                return
-            said = self._tell(trial, run, error, watch)
-            if said == "failed":
-                failed.append(f"{name}: {error}")
+        trial.set_user_attr("sampler", f"TPESampler(seed={self.seed})")
+        chosen = {setting: _suggested(trial, setting, one) for setting, one in self._ranges.items()}
+        flags = (f"--{setting}={value}" for setting, value in {**self._fixed, **chosen}.items())
+        run = run._replace(flags=(*self._common, *flags))
+        started, watch = time.monotonic(), _Watch(trial, run.folder)
+        error = train(run, jobs, children, watch.pruned)
+        if children.stopped:
+            return
+        said = self._tell(trial, run, watch)
+        if said == "failed":
+            failed.append(f"{run.name}: {error}")
         text = ", ".join(f"{setting}={value}" for setting, value in chosen.items())
-        print(f"{name} of {count}, {text}: {said}; {(time.monotonic() - started) / 60:.1f} min", flush=True)
+        print(f"{run.name} of {count}, {text}: {said}; {(time.monotonic() - started) / 60:.1f} min", flush=True)
 
-    def _tell(self, trial, run, error, watch):
+    def _tell(self, trial, run, watch):
         """Tells the study how a trial ended; returns it."""
         state = _optuna().trial.TrialState
         if run.finished:

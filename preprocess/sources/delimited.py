@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
 import numpy as np
@@ -38,15 +38,27 @@ def load(name: str, raw_dir: Optional[str], options: Options) -> Tables:
     """
     paths = located(raw_dir, options)
     read_tables = {table: [read_part(path, table, options) for path in one] for table, one in paths.items()}
-    lengths = {table: [len(frame) for frame in one] for table, one in read_tables.items()}
+    place = places(paths, {table: [len(frame) for frame in one] for table, one in read_tables.items()})
+    frames = {table: pd.concat(one, ignore_index=True) for table, one in read_tables.items()}
+    return frame_tables(**frames, place=place)._replace(files=tuple(path for one in paths.values() for path in one))
+
+
+def places(
+    paths: Mapping[str, Sequence[str]], lengths: Mapping[str, Sequence[int]]
+) -> Callable[[str, Optional[int]], str]:
+    """Returns what messages call a table, or a row of it, from 0 over all its files, as `frame_tables` wants it.
+
+    Args:
+      paths: the files of each table.
+      lengths: rows of each file.
+    """
 
     def place(table: str, row: Optional[int]) -> str:
         if row is None or table not in paths:
-            return ", ".join(paths.get(table, [table])[:1])
+            return paths[table][0] if table in paths else table
         return placed(paths[table], lengths[table], row)
 
-    frames = {table: pd.concat(one, ignore_index=True) for table, one in read_tables.items()}
-    return frame_tables(**frames, place=place)._replace(files=tuple(path for one in paths.values() for path in one))
+    return place
 
 
 def located(raw_dir: Optional[str], options: Options) -> dict[str, list[str]]:

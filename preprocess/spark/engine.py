@@ -10,14 +10,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
-import numpy as np
 import pandas as pd
 from pyspark.sql import SparkSession
 
 from preprocess.frames import linked_items, named_items
 from preprocess.pipeline import Kept, Prepared, Settings, assemble, say_core
 from preprocess.sources import Options
-from preprocess.sources.delimited import located, placed, read_part
+from preprocess.sources.delimited import located, places, read_part
 from preprocess.spark import core, graph, stage
 from preprocess.tables import TRIPLETS
 
@@ -83,28 +82,31 @@ def _set_partitions(spark, size):
 
 def _prepared(spark, paths, options, settings, folder):
     report: list[dict[str, Any]] = []
+    # Links and titles are as many as the items: the driver reads them.
+    small = {
+        table: [read_part(path, table, options) for path in paths[table]]
+        for table in ("links", "titles")
+        if table in paths
+    }
+    place = places(paths, {table: [len(frame) for frame in one] for table, one in small.items()})
+    links, titles = (pd.concat(small[table]) if table in small else None for table in ("links", "titles"))
     with stage.said_in_one_line(paths["interactions"]):
         interactions = stage.interactions(spark, paths["interactions"], options, os.path.join(folder, "interactions"))
         triplets = None
         if "triplets" in paths:
-            triplets = stage.ids(
-                spark, paths["triplets"], "triplets", options, os.path.join(folder, "triplets"), breaks=True
-            )
+            staged = os.path.join(folder, "triplets")
+            triplets = stage.ids(spark, paths["triplets"], "triplets", options, staged, breaks=True)
         log = core.Log(interactions.frame, folder)
         rows, count = log.core(settings.min_interactions)
         say_core(report, interactions.num_rows, count, settings)
         split = log.split(rows)
-        links = _small(paths, "links", options)
         # Without links every item of the log is the entity of its own id.
         items = log.item_ids() if links is None and triplets is not None else split.item_ids
-        place = _places(paths)
         links = linked_items(items, links, place)
         kept_links = links[links["item_id"].isin(pd.Index(split.item_ids))]
         linked = (links["item_id"].unique(), links["entity_id"].unique())
-        given = spark.createDataFrame([], ", ".join(f"{name} string" for name in TRIPLETS))
-        given = given if triplets is None else triplets.frame
-        kept = graph.filtered(given, linked[1], kept_links["entity_id"].unique(), settings, report)
-        titles = _small(paths, "titles", options)
+        nothing = spark.createDataFrame([], ", ".join(f"{name} string" for name in TRIPLETS))
+        given = nothing if triplets is None else triplets.frame
         left = Kept(
             split.offsets,
             split.items,
@@ -112,29 +114,10 @@ def _prepared(spark, paths, options, settings, folder):
             split.test,
             split.item_ids,
             split.user_ids,
-            kept,
+            graph.filtered(given, linked[1], kept_links["entity_id"].unique(), settings, report),
             kept_links,
             triplets.num_rows if triplets else 0,
             linked,
             lambda: graph.nodes(given),
         )
-        named = None if titles is None else named_items(titles, place)
-        return assemble(left, named, report), interactions.num_rows
-
-
-def _small(paths, table, options):
-    """Returns a table of the size of the items, read on the driver; None where it is not given."""
-    if table not in paths:
-        return None
-    return pd.concat([read_part(path, table, options) for path in paths[table]], ignore_index=True)
-
-
-def _places(paths):
-    """Returns what messages call a row of the small tables."""
-
-    def place(table: str, row: Optional[int]) -> str:
-        if row is None:
-            return paths[table][0]
-        return placed(paths[table][:1], [np.iinfo(np.int64).max], row) if len(paths[table]) == 1 else paths[table][0]
-
-    return place
+        return assemble(left, None if titles is None else named_items(titles, place), report), interactions.num_rows

@@ -10,7 +10,7 @@ import pytest
 from katrec.common.command_line import UserError
 from preprocess.frames import origin, prepare_and_write
 from preprocess.pipeline import Settings
-from preprocess.sources import Options, delimited
+from preprocess.sources import Options, delimited, ml_100k
 from preprocess.writer import write
 from tests.spark import spark  # noqa: F401 (a fixture)
 from tests.test_commands import fails
@@ -85,6 +85,16 @@ def test_triplets_name_items_by_their_own_ids(spark, tmp_path, log, graph):  # n
     graph.to_parquet(tmp_path / "kg.parquet")
     prepared = same(spark, tmp_path, {"interactions": tmp_path / "log.parquet", "triplets": tmp_path / "kg.parquet"})
     assert len(prepared.triplets)
+
+
+def test_movielens(spark, tmp_path, ml_100k_dir):  # noqa: F811
+    tables = ml_100k.load("ml-100k", str(ml_100k_dir / "ml-100k" / "raw"))
+    paths = {}
+    for name in ("interactions", "triplets", "links", "titles"):
+        paths[name] = tmp_path / f"{name}.csv"
+        getattr(tables, name).rename(columns={"user_id": "visitor"}).to_csv(paths[name], index=False)
+    prepared = same(spark, tmp_path, paths, Settings())
+    assert len(prepared.user_ids) == 943 and len(prepared.triplets) > 10_000
 
 
 @pytest.mark.parametrize(
