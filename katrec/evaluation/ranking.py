@@ -213,4 +213,4 @@ def full_ranks(
         return rank, tf.zeros([tf.shape(targets)[0], 0], tf.int32)
     unseen = tf.tensor_scatter_nd_update(scores, seen, tf.fill(tf.shape(seen)[:1], -np.inf))
     best, places = tf.math.top_k(unseen, tf.minimum(length, tf.shape(unseen)[1]))
-    return rank, tf.where(best > -np.inf, places, -1)
+    return rank, tf.where(best != -np.inf, places, -1)
