@@ -7,6 +7,7 @@ import pytest
 from absl import flags
 
 from katrec import flags as settings_flags
+from katrec.experiments import search_space
 from katrec.experiments.running import flagfiles
 from katrec.models.registry import MODELS
 from tests.conftest import ROOT
@@ -53,3 +54,12 @@ def test_trials_are_valid_flags_and_as_many_of_each_model(dataset):
         for trial in trials:
             values, _ = parsed(dataset, model, *(f"--{name}={value}" for name, value in trial.items()))
             assert {name: values[name].value for name in trial} == trial
+
+
+def test_both_ends_of_the_ranges_are_valid_flags():
+    space = search_space.read_ranges(str(ROOT / "datasets" / "ml-100k" / "search.json"), [])
+    assert set(space) == {"all", "katrec", "bprmf"}
+    for model in ("katrec", "bprmf"):
+        for name, one in space[model]["ranges"].items():
+            for value in one.get("choices") or (one["low"], one["high"]):
+                assert parsed("ml-100k", model, f"--{name}={value}")[0][name].value == value
