@@ -84,7 +84,8 @@ def test_tables_figures_and_page(experiment):
     for name in ("figure4", "figure5", "figure6", "curves"):
         assert (results / f"{name}.png").read_bytes()[1:4] == b"PNG"
     page = (results / "report.html").read_text()
-    assert page.count("<svg") == 4 and page.count("<table>") == 5
+    # Tables 1, 2 and 3, the last two by both rankings; the lists' metrics; all metrics by two kinds of groups.
+    assert page.count("<svg") == 4 and page.count("<table>") == 8
     # Self-contained: parts of the page itself and pictures that are written out.
     assert all(address.startswith(("#", "data:")) for address in re.findall(r'(?:src|href)="([^"]*)"', page))
     numbers = json.loads((results / "results.json").read_text())
@@ -92,6 +93,8 @@ def test_tables_figures_and_page(experiment):
     assert {run["variant"] for run in numbers["runs"]} == {"none", "level1", "no_position"}
     assert numbers["runs"][0]["flags"]["batch_size"] == 16
     assert sum(numbers["figure4"]["shares"]) == pytest.approx(1)
+    gini = [run["result"]["test"]["lists"]["Gini@10"] for run in numbers["runs"] if run["model"] == "bert4rec"]
+    assert f"| Gini@10 | {sum(gini) / len(gini):.4f} |" in (results / "table2.md").read_text()
     assert "learned" not in {
         run["flags"]["positional_embedding"] for run in numbers["runs"] if run["variant"] == "no_position"
     }
