@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow.parquet
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Window, functions
 
 from preprocess.pipeline import MIN_HELD_OUT_LENGTH
+from preprocess.spark.stage import computed
 
 
 class Split(NamedTuple):
@@ -33,18 +35,14 @@ class Log:
     """
 
     def __init__(self, interactions: DataFrame, folder: str) -> None:
-        spark = interactions.sparkSession
         self._folder = folder
         self._names = {}
         for column in ("user", "item"):
             path = os.path.join(folder, f"{column}s")
             first = interactions.groupBy(f"{column}_id").agg(functions.min("row").alias(column))
-            first.write.parquet(path)
-            self._names[column] = spark.read.parquet(path)
-        path = os.path.join(folder, "log")
+            self._names[column] = computed(first, path)
         numbered = interactions.join(self._names["user"], "user_id").join(self._names["item"], "item_id")
-        numbered.select("user", "item", "time", "row").write.parquet(path)
-        self.rows = spark.read.parquet(path)
+        self.rows = computed(numbered.select("user", "item", "time", "row"), os.path.join(folder, "log"))
 
     def item_ids(self) -> np.ndarray:
         """Returns the raw ids of all items, in order of first appearance, object[n]."""
@@ -60,16 +58,19 @@ class Log:
           k: each kept user and item has at least so many rows.
         """
         kept, count = self.rows, self.rows.count()
-        while k > 1 and count:
-            before, earlier = count, kept
+        earlier = ""
+        for number in itertools.count() if k > 1 else ():
+            before = count
             for column in ("user", "item"):
                 frequent = kept.groupBy(column).count().where(functions.col("count") >= k).select(column)
                 kept = kept.join(frequent, column, "left_semi")
-            kept = kept.persist(StorageLevel.DISK_ONLY)
+            path = os.path.join(self._folder, f"round-{number}")
+            kept = computed(kept, path)
             count = kept.count()
-            if earlier is not self.rows:
-                earlier.unpersist()
-            if count == before:
+            if earlier:
+                shutil.rmtree(earlier)
+            earlier = path
+            if count in (before, 0):
                 break
         return kept, count
 

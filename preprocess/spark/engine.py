@@ -114,7 +114,7 @@ def _prepared(spark, paths, options, settings, folder):
             split.test,
             split.item_ids,
             split.user_ids,
-            graph.filtered(given, linked[1], kept_links["entity_id"].unique(), settings, report),
+            graph.filtered(given, linked[1], kept_links["entity_id"].unique(), settings, report, folder),
             kept_links,
             triplets.num_rows if triplets else 0,
             linked,

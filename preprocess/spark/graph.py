@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,19 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession, functions
 
 from preprocess.pipeline import Settings, say_graph
+from preprocess.spark.stage import computed
 from preprocess.tables import TRIPLETS
 
 NODE = "node"
 
 
 def filtered(
-    triplets: DataFrame, linked: np.ndarray, kept_linked: np.ndarray, settings: Settings, report: list[dict[str, Any]]
+    triplets: DataFrame,
+    linked: np.ndarray,
+    kept_linked: np.ndarray,
+    settings: Settings,
+    report: list[dict[str, Any]],
+    folder: str,
 ) -> pd.DataFrame:
     """Returns the triplets near the items, of frequent entities and relations, each once: step 4 of docs/data.md.
 
@@ -25,24 +32,24 @@ def filtered(
       kept_linked: of those that a kept item is linked to.
       settings: the filters.
       report: what they dropped is added.
+      folder: where what is computed once goes.
     """
     spark = triplets.sparkSession
-    distinct = triplets.select(*TRIPLETS).distinct().persist()
+    distinct = computed(triplets.select(*TRIPLETS).distinct(), os.path.join(folder, "distinct"))
     # Hops start at every linked item, dropped by the k-core or not.
     starts = _nodes_of(spark, linked)
-    near = _touching(distinct, _ends(_touching(distinct, starts)).union(starts).distinct()).persist()
+    reached = _ends(_touching(distinct, starts)).union(starts).distinct()
+    near = computed(_touching(distinct, reached), os.path.join(folder, "near"))
     counts = _ends(near).groupBy(NODE).count()
     frequent = counts.where(functions.col("count") >= settings.min_entity_count).select(NODE)
     frequent = frequent.union(_nodes_of(spark, kept_linked)).distinct()
     dense = near
     for end in ("head_id", "tail_id"):
         dense = dense.join(frequent.withColumnRenamed(NODE, end), end, "left_semi")
-    dense = dense.persist()
+    dense = computed(dense, os.path.join(folder, "dense"))
     relations = dense.groupBy("relation_id").count().where(functions.col("count") >= settings.min_relation_count)
     kept = dense.join(relations.select("relation_id"), "relation_id", "left_semi").select(*TRIPLETS).toPandas()
     say_graph(report, [triplets.count(), distinct.count(), near.count(), dense.count(), len(kept)], settings)
-    for frame in (distinct, near, dense):
-        frame.unpersist()
     return kept.astype(object)
 
 

@@ -44,6 +44,15 @@ class Staged(NamedTuple):
     num_rows: int
 
 
+def computed(frame: DataFrame, folder: str) -> DataFrame:
+    """Returns a DataFrame that is computed now and once, and written to a folder.
+
+    Not `persist`: a plan that has grown over rounds would be part of those that follow, and double in each.
+    """
+    frame.write.parquet(folder)
+    return frame.sparkSession.read.parquet(folder)
+
+
 @contextlib.contextmanager
 def said_in_one_line(paths: Sequence[str]) -> Iterator[None]:
     """Turns what Spark says of files that it cannot read into a `UserError`."""

@@ -87,6 +87,16 @@ def test_triplets_name_items_by_their_own_ids(spark, tmp_path, log, graph):  # n
     assert len(prepared.triplets)
 
 
+def test_a_core_of_many_rounds(spark, tmp_path):  # noqa: F811
+    # In each round an end of the chain loses a user and an item; the ring stays.
+    chain = [(user, item) for user in range(10) for item in (user, user + 1)]
+    ring = [(user, item) for user, item in ((90, 90), (90, 91), (91, 91), (91, 92), (92, 92), (92, 90))]
+    log = pd.DataFrame(chain + ring, columns=["visitor", "item_id"]).assign(timestamp=1)
+    log.to_csv(tmp_path / "log.csv", index=False)
+    prepared = same(spark, tmp_path, {"interactions": tmp_path / "log.csv"}, Settings(2, 0, 0))
+    assert prepared.user_ids.tolist() == ["90", "91", "92"]
+
+
 def test_movielens(spark, tmp_path, ml_100k_dir):  # noqa: F811
     tables = ml_100k.load("ml-100k", str(ml_100k_dir / "ml-100k" / "raw"))
     paths = {}

@@ -41,7 +41,7 @@ def assert_the_same(rows, answers):
     for user, items in rows.sort_values(["user_id", "rank"]).groupby("user_id"):
         assert items["rank"].tolist() == list(range(1, len(items) + 1))
         assert items["item_id"].tolist() == [item for item, _ in answers[user]]
-        np.testing.assert_allclose(items["score"], [score for _, score in answers[user]], rtol=1e-6)
+        np.testing.assert_allclose(items["score"], [score for _, score in answers[user]], rtol=1e-5)
 
 
 def test_items_and_scores_of_one_process(model, histories, frame):
