@@ -48,7 +48,9 @@ def filtered(
         dense = dense.join(frequent.withColumnRenamed(NODE, end), end, "left_semi")
     dense = computed(dense, os.path.join(folder, "dense"))
     relations = dense.groupBy("relation_id").count().where(functions.col("count") >= settings.min_relation_count)
-    kept = dense.join(relations.select("relation_id"), "relation_id", "left_semi").select(*TRIPLETS).toPandas()
+    kept = (
+        dense.join(relations.select("relation_id"), "relation_id", "left_semi").select(*TRIPLETS).toArrow().to_pandas()
+    )
     say_graph(report, [triplets.count(), distinct.count(), near.count(), dense.count(), len(kept)], settings)
     return kept.astype(object)
 
