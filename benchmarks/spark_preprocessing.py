@@ -7,7 +7,6 @@ run, their files are compared.
 """
 
 import os
-import sys
 import tempfile
 
 import numpy as np
@@ -45,7 +44,6 @@ def main():
                     f"--datasets_dir={folder}/{engine}",
                     f"--engine={engine}",
                     *conf,
-                    env={**os.environ, "PYSPARK_PYTHON": sys.executable},
                 )
                 parts = ", ".join(f"{name} {one:,.0f}" for name, one in sorted(largest.items()))
                 rows.append((f"{count:,}", engine, f"{size:,.0f}", f"{seconds:.0f}", f"{peak:,.0f} ({parts})"))

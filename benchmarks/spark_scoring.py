@@ -6,10 +6,8 @@ Histories have 1 to 50 items. The model is not trained: its weights do not chang
 """
 
 import os
-import sys
 import tempfile
 import time
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -23,6 +21,7 @@ from katrec import flags as settings_flags
 from katrec.common import command_line
 from katrec.models.build import build
 from katrec.serving.spark import SCHEMA, recommend
+from preprocess.spark import engine
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_integer("users", 1_000_000, "How many histories.", 1, flag_values=FLAGS)
@@ -40,35 +39,21 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model")
         export(build(settings, dataset), dataset, path)
-        spark = _session()
-        for batch in BATCHES:
-            spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(batch))
-            started = time.perf_counter()
-            count, workers, largest = _score(spark, path, dataset.num_items)
-            seconds = time.perf_counter() - started
-            rate = f"{FLAGS.users / seconds:,.0f}"
-            rows.append((f"{batch:,}", f"{count:,}", f"{seconds:.0f}", rate, workers, f"{largest:,.0f}"))
-        spark.stop()
+        os.environ["PYTHONPATH"] = os.getcwd()
+        with engine.session(dict(one.split("=", 1) for one in FLAGS.spark_conf)) as spark:
+            for batch in BATCHES:
+                spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(batch))
+                started = time.perf_counter()
+                count, workers, largest = _score(spark, path, dataset.num_items)
+                seconds = time.perf_counter() - started
+                rate = f"{FLAGS.users / seconds:,.0f}"
+                rows.append((f"{batch:,}", f"{count:,}", f"{seconds:.0f}", rate, workers, f"{largest:,.0f}"))
     report(
         f"Scoring on Spark, {settings.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: top {TOP} of "
         f"{dataset.num_items:,} items for {FLAGS.users:,} histories, {', '.join(FLAGS.spark_conf)}",
         rows,
         ("rows a batch", "rows written", "seconds", "users a second", "workers", "largest worker, MiB"),
     )
-
-
-def _session():
-    from pyspark.sql import SparkSession
-
-    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    os.environ["PYTHONPATH"] = os.getcwd()
-    builder = SparkSession.builder
-    for one in FLAGS.spark_conf:
-        builder = builder.config(*one.split("=", 1))
-    spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
-    return spark
 
 
 def _score(spark, path, num_items):

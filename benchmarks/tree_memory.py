@@ -11,8 +11,8 @@ from katrec.common.command_line import UserError
 POLL_SECONDS = 0.25
 
 
-def run(command, **kwargs):
-    """Runs a command to its end.
+def module(name, *arguments):
+    """Runs `python -m NAME ARGUMENTS` to its end.
 
     Returns:
       Its seconds, the peak of the resident MiB of all its processes together, and {program: that of its largest one}.
@@ -21,7 +21,8 @@ def run(command, **kwargs):
       UserError: it fails; says the last line of its output.
     """
     started = time.perf_counter()
-    child = psutil.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kwargs)
+    command = [sys.executable, "-m", name, *arguments]
+    child = psutil.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     peak, largest = 0, {}
     while True:
         try:
@@ -29,9 +30,9 @@ def run(command, **kwargs):
             break
         except subprocess.TimeoutExpired:
             together = 0
-            for name, size in _sizes(child):
+            for program, size in _sizes(child):
                 together += size
-                largest[name] = max(largest.get(name, 0), size / 2**20)
+                largest[program] = max(largest.get(program, 0), size / 2**20)
             peak = max(peak, together / 2**20)
     if child.returncode:
         raise UserError(
@@ -46,8 +47,3 @@ def _sizes(child):
             yield process.name(), process.memory_info().rss
         except psutil.Error:
             continue
-
-
-def module(name, *arguments, **kwargs):
-    """Runs `python -m NAME ARGUMENTS` as `run`."""
-    return run([sys.executable, "-m", name, *arguments], **kwargs)

@@ -20,7 +20,8 @@ def strategy(distribution: str) -> Any:
 
     if distribution != "none":
         # TensorFlow says at each traced reduction how many tensors it has.
-        logging.getLogger("tensorflow").setLevel(logging.WARNING)
+        logger = logging.getLogger("tensorflow")
+        logger.setLevel(max(logger.level, logging.WARNING))
     if distribution == "mirrored":
         return tf.distribute.MirroredStrategy()
     if distribution == "multi_worker":

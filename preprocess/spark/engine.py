@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,9 @@ def session(conf: Mapping[str, str]) -> Iterator[SparkSession]:
         builder = builder.config(name, value)
     # It says so at each of its uses of pandas; what is used of it here is tested.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    if conf.get("spark.master", "local").startswith("local"):
+        # Else a worker would be the python3 of the PATH, which need not have pandas.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     try:
@@ -90,7 +94,7 @@ def _prepared(spark, paths, options, settings, folder):
     }
     place = places(paths, {table: [len(frame) for frame in one] for table, one in small.items()})
     links, titles = (pd.concat(small[table]) if table in small else None for table in ("links", "titles"))
-    with stage.said_in_one_line(paths["interactions"]):
+    with stage.said_in_one_line():
         interactions = stage.interactions(spark, paths["interactions"], options, os.path.join(folder, "interactions"))
         triplets = None
         if "triplets" in paths:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import shutil
 import urllib.parse
 from collections.abc import Iterator, Sequence
@@ -54,14 +55,16 @@ def computed(frame: DataFrame, folder: str) -> DataFrame:
 
 
 @contextlib.contextmanager
-def said_in_one_line(paths: Sequence[str]) -> Iterator[None]:
-    """Turns what Spark says of files that it cannot read into a `UserError`."""
+def said_in_one_line(paths: Sequence[str] = ()) -> Iterator[None]:
+    """Turns what Spark says into a `UserError`: of these files, that it cannot read, or of what it computes."""
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        causes = [line.strip() for line in str(error).splitlines() if "Caused by:" in line or "Exception: " in line]
-        text = causes[-1].split("Exception: ")[-1] if causes else reason(error)
-        raise UserError(f"{paths[0]}: Spark cannot read it ({text[:300]}); the other engine may say more") from None
+        causes = re.findall(r"(?:Exception|Error): (.+)", str(error))
+        text = causes[-1][:300] if causes else reason(error)
+        if paths:
+            raise UserError(f"{paths[0]}: Spark cannot read it ({text}); the other engine may say more") from None
+        raise UserError(f"Spark ended ({text}); more memory may help, --spark_conf=spark.driver.memory=…") from None
 
 
 def ids(spark: SparkSession, paths: Sequence[str], table: str, options: Options, folder: str, breaks: bool) -> Staged:
