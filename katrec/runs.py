@@ -10,6 +10,7 @@ from typing import Any, Optional, Union
 
 from katrec.common import lock
 from katrec.common.command_line import FlagError, UserError
+from katrec.data.cold_items import hold_out
 from katrec.data.dataset import Dataset, load
 from katrec.models import registry
 from katrec.settings import Settings
@@ -30,7 +31,7 @@ class Run:
     Attributes:
       output_dir: the run directory.
       settings: the run's `Settings`.
-      dataset: the `Dataset`.
+      dataset: the `Dataset`, without what its cold items have lost.
       result: the content of result.json; None where the run has not ended.
 
     Raises:
@@ -41,8 +42,9 @@ class Run:
         config = run_directory.read_config(output_dir)
         self.output_dir = output_dir
         self.settings = config.settings
-        self.dataset = load(datasets_dir or config.datasets_dir, config.dataset)
-        run_directory.check_data(config, self.dataset.checksums)
+        dataset = load(datasets_dir or config.datasets_dir, config.dataset)
+        run_directory.check_data(config, dataset.checksums)
+        self.dataset = _as_trained(dataset, config.settings)
         self.result = run_directory.read_result(output_dir)
 
     @property
@@ -109,6 +111,10 @@ class Run:
         return export(model, self.dataset, self.settings, self.result, saved_model, max_k)
 
 
+def _as_trained(dataset: Dataset, settings: Settings) -> Dataset:
+    return hold_out(dataset, settings.cold_item_share, settings.cold_seed)
+
+
 def fit(
     dataset: Union[str, Dataset],
     settings: Settings = Settings(),  # noqa: B008 (frozen)
@@ -158,5 +164,5 @@ def fit(
             # TensorFlow takes seconds to import: settings, data and directory are checked before.
             from katrec.training.trainer import Trainer
 
-            Trainer(settings, dataset, output_dir, pretrained_dir, on_row).run()
+            Trainer(settings, _as_trained(dataset, settings), output_dir, pretrained_dir, on_row).run()
     return Run(output_dir, datasets_dir)

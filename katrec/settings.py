@@ -216,6 +216,16 @@ class Settings:
     kg_batch_size: int = _setting(2048, "Triplets in a TransR step.", low=1)
     kg_l2: float = _setting(1e-5, "λ of the TransR loss (Eq. 1).", low=0)
 
+    # Which items are new ones, as a protocol.
+    cold_item_share: float = _setting(
+        0.0,
+        "Share of the items that lose their training and validation interactions, as if they were new; how their test "
+        "users are ranked is told apart (docs/cold-items.md).",
+        low=0,
+        high=0.99,
+    )
+    cold_seed: int = _setting(1, "Which items those are.", low=0, high=2**31 - 1)
+
     # Evaluation on the validation items.
     eval_every_steps: int = _setting(200, "Steps between two evaluations on the validation items.", low=1)
     checkpoint_every_steps: int = _setting(200, "Steps between two checkpoints; an evaluation writes one too.", low=1)

@@ -28,6 +28,8 @@ from preprocess.sources import Options, amazon_book, atomic, delimited, lastfm, 
 from preprocess.writer import write
 
 SPARK = "spark"
+# Sources whose log is read whole, so that a time can cut it.
+TIMED = ("ml-100k", "atomic", "tables")
 # Which flag says what a column is called in the user's tables.
 COLUMN_FLAGS = {flag: column for named in delimited.COLUMNS.values() for column, flag in named.items()}
 FLAGS = flags.FlagValues()
@@ -78,6 +80,19 @@ flags.DEFINE_integer(
     None,
     "Keep relations that stand in so many triplets (default 50; 0 with --kgat_dir).",
     0,
+    flag_values=FLAGS,
+)
+flags.DEFINE_boolean(
+    "cold_items",
+    False,
+    "Keep linked items that the filters, or the log, leave without interactions: they can be recommended by what the "
+    "graph says of them (docs/cold-items.md).",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "until",
+    None,
+    "Leave interactions from this time on out; a time as the log has them (ml-100k, atomic, tables).",
     flag_values=FLAGS,
 )
 flags.DEFINE_enum(
@@ -144,10 +159,10 @@ def main() -> None:
         raw_dir = os.path.join(folder, "raw")
     filters = (0, 0) if FLAGS.kgat_dir else (10, 50)
     given = (FLAGS.min_entity_count, FLAGS.min_relation_count)
-    chosen = [default if one is None else one for one, default in zip(given, filters)]
-    settings = Settings(FLAGS.min_interactions, *chosen)
+    entities, relations = (default if one is None else one for one, default in zip(given, filters))
+    settings = Settings(FLAGS.min_interactions, entities, relations, FLAGS.cold_items)
     files, named = _given(delimited.COLUMNS), _given(COLUMN_FLAGS)
-    options = Options(FLAGS.kgat_dir, FLAGS.max_bad_rows, FLAGS.min_interactions, files, named)
+    options = Options(FLAGS.kgat_dir, FLAGS.max_bad_rows, FLAGS.min_interactions, files, named, FLAGS.until)
     terms = licence(source, kgat=FLAGS.kgat_dir is not None)
     if FLAGS.engine == SPARK:
         prepared, statistics, num_rows = _on_spark(raw_dir, options, settings, folder, name, terms)
@@ -157,14 +172,14 @@ def main() -> None:
         num_rows = len(tables.interactions)
     for row in prepared.report:
         print(f"  {row['step']}: " + ", ".join(f"{key} {row[key]}" for key in row if key not in ("step", "flag")))
-    print("| dataset | users | items | interactions | entities | relations | triplets | density |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(f"| {' | '.join(statistics)} |")
+    print(f"|{' --- |' * len(statistics)}")
     rows = [list(statistics.values())]
     if name in TABLE_1:
         users, items, interactions, *_ = TABLE_1[name]
         rows.append(["the paper's", *TABLE_1[name], interactions / users / items])
-    for *counts, density in rows:
-        print(f"| {' | '.join(map(str, counts))} | {density:.4%} |")
+    for row in rows:
+        print(f"| {' | '.join(f'{one:.4%}' if isinstance(one, float) else str(one) for one in row)} |")
     print(summary(prepared, num_rows))
     print(f"prepared {name} in {folder} in {time.monotonic() - started:.1f} s")
     for message in prepared.warnings:
@@ -192,6 +207,9 @@ def _check_flags(source: str) -> None:
     """Checks that no flag is given that the source does not read."""
     if FLAGS.engine == SPARK and source != "tables":
         raise FlagError(f"--engine=spark is for --source=tables, not for {source}")
+    if FLAGS.until is not None and (FLAGS.engine == SPARK or source not in TIMED):
+        given = "--engine=spark" if FLAGS.engine == SPARK else f"--source={source}"
+        raise FlagError(f"--until is for {', '.join(TIMED)} with pandas, not for {given}; leave later rows out before")
     for flag in ("spark_conf", "spark_dir"):
         if FLAGS[flag].present and FLAGS.engine != SPARK:
             raise FlagError(f"--{flag} goes with --engine=spark")

@@ -13,10 +13,9 @@ import pandas as pd
 from katrec.common import files
 from katrec.common.command_line import UserError
 from katrec.common.ids import BREAKS, as_text, fault
-from katrec.common.times import ordered
 from preprocess import catalog
 from preprocess.pipeline import Prepared, Settings, prepare
-from preprocess.tables import LINKS, TRIPLETS, Tables, check_links
+from preprocess.tables import LINKS, TRIPLETS, Tables, before, check_links
 from preprocess.writer import write
 
 INTERACTIONS = ("user_id", "item_id", "timestamp")
@@ -82,6 +81,7 @@ def frame_tables(
     links: Optional[pd.DataFrame] = None,
     titles: Optional[pd.DataFrame] = None,
     place: Callable[[str, Optional[int]], str] = _place,
+    until: Optional[str] = None,
 ) -> Tables:
     """Returns DataFrames, as `prepare_frames` takes them, as `Tables`.
 
@@ -91,16 +91,19 @@ def frame_tables(
       links: as there.
       titles: as there.
       place: function from a table's name and a row's number, or None, to what the messages call it.
+      until: as in `preprocess.tables.before`.
 
     Raises:
       UserError: as there.
     """
     frame = _frame(interactions, place("interactions", None), INTERACTIONS)
     ids = texts(frame[["user_id", "item_id"]], "interactions", place)
-    ids["timestamp"] = ordered(frame["timestamp"], lambda row: place("interactions", row))
+    items = ids["item_id"].unique()
+    ids["timestamp"] = frame["timestamp"]
+    ids, report = before(ids, until, lambda row: place("interactions", row))
     graph = texts(_frame(triplets, place("triplets", None), TRIPLETS), "triplets", place, breaks=True)
-    links = linked_items(ids["item_id"].unique(), links, place)
-    return Tables(ids, graph, links, None if titles is None else named_items(titles, place), ())
+    links = linked_items(items, links, place)
+    return Tables(ids, graph, links, None if titles is None else named_items(titles, place), (), report)
 
 
 def linked_items(items: np.ndarray, links: Optional[pd.DataFrame], place: Callable[[str, Optional[int]], str]) -> Any:

@@ -23,11 +23,13 @@ class Settings(NamedTuple):
       min_interactions: each kept user and item has at least so many interactions.
       min_entity_count: each kept entity that is no item stands in at least so many triplets.
       min_relation_count: each kept relation stands in at least so many triplets.
+      cold_items: whether linked items that are left without interactions are kept, too.
     """
 
     min_interactions: int = 10
     min_entity_count: int = 10
     min_relation_count: int = 50
+    cold_items: bool = False
 
 
 class Prepared(NamedTuple):
@@ -42,6 +44,7 @@ class Prepared(NamedTuple):
       item_ids, user_ids, entity_ids, relation_ids: raw ids by row; entity_ids begins with the items' entities ("" for
         an item without a link).
       titles: of each item ("" where unknown).
+      cold: int32[cold items], those that no training interaction has, where cold items were asked for; else empty.
       report: one dict for each step: what it kept and dropped, and the flag that decides it.
       warnings: lines that say what was lost.
     """
@@ -56,6 +59,7 @@ class Prepared(NamedTuple):
     entity_ids: np.ndarray
     relation_ids: np.ndarray
     titles: np.ndarray
+    cold: np.ndarray
     report: list[dict[str, Any]]
     warnings: list[str]
 
@@ -64,7 +68,8 @@ class Kept(NamedTuple):
     """What the filters left, whichever engine ran them.
 
     Attributes:
-      offsets, items, valid, test, item_ids, user_ids: as in `Prepared`.
+      offsets, items, valid, test, user_ids: as in `Prepared`.
+      item_ids: those of the interactions, then those without, which stay if a triplet has them.
       triplets: columns head_id, relation_id, tail_id, each row once, in any order.
       links: columns item_id, entity_id, of the kept items.
       num_triplets: how many there were at first.
@@ -106,6 +111,7 @@ def prepare(tables: Tables, settings: Settings) -> Prepared:
     # A stable sort by time, then by user, leaves rows of one user and time in file order.
     order = np.lexsort((interactions["timestamp"].to_numpy(), user))
     sequences = leave_one_out(user[order], item[order].astype(np.int32), len(user_ids))
+    item_ids = catalogue(item_ids, tables.links, settings)
     links = tables.links[tables.links["item_id"].isin(pd.Index(item_ids))]
     triplets = tables.triplets
     kept = Kept(
@@ -118,7 +124,21 @@ def prepare(tables: Tables, settings: Settings) -> Prepared:
         (tables.links["item_id"].unique(), tables.links["entity_id"].unique()),
         lambda: pd.concat([triplets["head_id"], triplets["tail_id"]]).unique(),
     )
-    return assemble(kept, tables.titles, report)
+    return assemble(kept, tables.titles, report, settings)
+
+
+def catalogue(item_ids: np.ndarray, links: pd.DataFrame, settings: Settings) -> np.ndarray:
+    """Returns the raw ids of the items that are kept: those of the interactions, then linked ones without any.
+
+    Args:
+      item_ids: of the interactions that are left, object[n].
+      links: column item_id.
+      settings: whether the latter are wanted.
+    """
+    if not settings.cold_items:
+        return item_ids
+    linked = pd.Index(links["item_id"].unique())
+    return np.concatenate([item_ids, linked[~linked.isin(item_ids)].to_numpy(dtype=object)])
 
 
 def say_core(report: list[dict[str, Any]], before: int, kept: int, settings: Settings) -> None:
@@ -137,14 +157,16 @@ def say_core(report: list[dict[str, Any]], before: int, kept: int, settings: Set
         )
 
 
-def assemble(kept: Kept, titles: Optional[pd.DataFrame], report: list[dict[str, Any]]) -> Prepared:
+def assemble(kept: Kept, titles: Optional[pd.DataFrame], report: list[dict[str, Any]], settings: Settings) -> Prepared:
     """Returns the prepared data set of what the filters left.
 
     Args:
       kept: that.
       titles: columns item_id, title, or None.
       report: of the filters; what is found here is added.
+      settings: the filters.
     """
+    kept, cold = _with_cold(kept, report, settings)
     triplets, entity_ids, relation_ids = _graph(kept.triplets, kept.links, kept.item_ids, report)
     lost = [*filter_warnings(report), *graph_warnings(kept, len(triplets))]
     known = np.full(len(kept.item_ids), "", dtype=object)
@@ -161,9 +183,25 @@ def assemble(kept: Kept, titles: Optional[pd.DataFrame], report: list[dict[str, 
         entity_ids,
         relation_ids,
         known,
+        cold,
         report,
         lost,
     )
+
+
+def _with_cold(kept, report, settings):
+    """Returns what is kept without cold items that no triplet has, and the numbers of the cold ones."""
+    if not settings.cold_items:
+        return kept, np.zeros(0, np.int32)
+    num_warm = 1 + max(int(one.max(initial=-1)) for one in (kept.items, kept.valid, kept.test))
+    nodes = pd.Index(pd.concat([kept.triplets["head_id"], kept.triplets["tail_id"]]).unique())
+    described = kept.links["item_id"][kept.links["entity_id"].isin(nodes)]
+    stay = (np.arange(len(kept.item_ids)) < num_warm) | np.isin(kept.item_ids, described.to_numpy(dtype=object))
+    say(report, "linked items without interactions, in a triplet", len(stay) - num_warm, stay.sum() - num_warm)
+    item_ids = kept.item_ids[stay]
+    kept = kept._replace(item_ids=item_ids, links=kept.links[kept.links["item_id"].isin(pd.Index(item_ids))])
+    cold = np.flatnonzero(np.bincount(kept.items, minlength=len(item_ids)) == 0)
+    return kept, cold.astype(np.int32)
 
 
 def _numbered(column):

@@ -92,7 +92,9 @@ def summary(prepared: Any, num_rows: int) -> str:
     items = len(prepared.item_ids)
     in_graph = np.isin(np.arange(items), prepared.triplets[:, [0, 2]]).mean()
     return (
-        f"{lengths.sum():,} of {num_rows:,} interactions kept: {len(lengths):,} users, {items:,} items; "
+        f"{lengths.sum():,} of {num_rows:,} interactions kept: {len(lengths):,} users, {items:,} items"
+        + (f", {len(prepared.cold):,} of them cold" if len(prepared.cold) else "")
+        + "; "
         f"{len(prepared.triplets):,} triplets, {in_graph:.0%} of the items stand in one; histories of {lengths.min()} "
         f"to {lengths.max()} items, median {np.median(lengths):g}; {int((held_out == 0).sum()):,} users are too short "
         "to be evaluated"

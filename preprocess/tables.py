@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from katrec.common.command_line import UserError
-from katrec.common.times import ordered
+from katrec.common.times import earlier, ordered
 
 INTERACTION_COLUMNS = ("user_id:token", "item_id:token", "timestamp:float")
 TRIPLET_COLUMNS = ("head_id:token", "relation_id:token", "tail_id:token")
@@ -39,10 +39,15 @@ class Tables(NamedTuple):
     report: tuple[dict[str, Any], ...] = ()
 
 
-def read_atomic(folder: str, name: str) -> Tables:
+def read_atomic(folder: str, name: str, until: Optional[str] = None) -> Tables:
     """Reads `name`.inter and, where there are such, .kg, .link and .item from `folder`.
 
     Without .kg and .link the data set has no knowledge graph.
+
+    Args:
+      folder: where they are.
+      name: how they begin.
+      until: as in `before`.
 
     Raises:
       UserError: a file is missing, has another header, a ragged line, an empty id or a time that is not understood, or
@@ -51,7 +56,7 @@ def read_atomic(folder: str, name: str) -> Tables:
     path = os.path.join(folder, name)
     files = [path + ".inter"]
     interactions = read_columns(path + ".inter", INTERACTION_COLUMNS)
-    interactions["timestamp"] = ordered(interactions["timestamp"], lambda row: f"{path}.inter: line {row + 2}")
+    interactions, report = before(interactions, until, lambda row: f"{path}.inter: line {row + 2}")
     triplets, links = (pd.DataFrame(columns=list(columns), dtype=object) for columns in (TRIPLETS, LINKS))
     if os.path.exists(path + ".kg") or os.path.exists(path + ".link"):
         triplets = read_columns(path + ".kg", TRIPLET_COLUMNS)
@@ -62,7 +67,34 @@ def read_atomic(folder: str, name: str) -> Tables:
     if os.path.exists(path + ".item"):
         titles = _read_titles(path + ".item")
         files.append(path + ".item")
-    return Tables(interactions, triplets, links.drop_duplicates(), titles, tuple(files))
+    return Tables(interactions, triplets, links.drop_duplicates(), titles, tuple(files), report)
+
+
+def before(
+    interactions: pd.DataFrame, until: Optional[str], place: Callable[[int], str]
+) -> tuple[pd.DataFrame, tuple[dict[str, Any], ...]]:
+    """Returns the interactions, their times as numbers, and what is reported: those before a time, or all.
+
+    Args:
+      interactions: a column timestamp, as `katrec.common.times.ordered` understands it, and others.
+      until: the time, of the same kind; None for all.
+      place: function from a row's number to what the messages call it.
+
+    Raises:
+      UserError: a time is not understood, or no interaction is before `until`.
+    """
+    times = interactions["timestamp"]
+    numbered = interactions.assign(timestamp=ordered(times, place))
+    if until is None:
+        return numbered, ()
+    try:
+        kept = earlier(times, until, place)
+    except UserError as error:
+        raise UserError(f"--until: {error}") from None
+    if not kept.any():
+        raise UserError(f"--until={until}: none of the {len(kept):,} interactions is earlier")
+    row = {"step": f"interactions before {until}", "kept": int(kept.sum()), "dropped": int((~kept).sum())}
+    return numbered[kept].reset_index(drop=True), (row,)
 
 
 def read_columns(path: str, columns: Sequence[str]) -> pd.DataFrame:

@@ -50,6 +50,7 @@ def _write(prepared, folder, name, manifest):
             "items": prepared.items,
             "valid": prepared.valid,
             "test": prepared.test,
+            **({"cold": prepared.cold} if len(prepared.cold) else {}),
         },
         "triplets.npz": {"triplets": prepared.triplets},
         # Beside the tables, as arrays: what a line end in a table could shift is found out when it is read.
@@ -68,6 +69,7 @@ def _write(prepared, folder, name, manifest):
             "item_id": prepared.item_ids,
             "entity_id": prepared.entity_ids[:items],
             "title": prepared.titles,
+            **({"cold": np.where(np.isin(np.arange(items), prepared.cold), "1", "0")} if len(prepared.cold) else {}),
         },
         "users.tsv": {"user_id": prepared.user_ids},
         "entities.tsv": {"entity_id": prepared.entity_ids},
@@ -92,7 +94,7 @@ def _write(prepared, folder, name, manifest):
 
 
 def table_1(prepared: Prepared, name: str) -> dict[str, Any]:
-    """Returns Table 1's row. Entities leave the items out, as the paper's counts do."""
+    """Returns Table 1's row. Entities leave the items out, as the paper's counts do; items include the cold ones."""
     users, items = len(prepared.user_ids), len(prepared.item_ids)
     held_out = int((prepared.valid >= 0).sum() + (prepared.test >= 0).sum())
     interactions = len(prepared.items) + held_out
@@ -105,4 +107,5 @@ def table_1(prepared: Prepared, name: str) -> dict[str, Any]:
         "relations": len(prepared.relation_ids),
         "triplets": len(prepared.triplets),
         "density": interactions / (users * items),
+        **({"cold items": len(prepared.cold)} if len(prepared.cold) else {}),
     }

@@ -58,6 +58,27 @@ def ordered(times: pd.Series, place: Callable[[int], str]) -> np.ndarray:
     )
 
 
+def earlier(times: pd.Series, until: str, place: Callable[[int], str]) -> np.ndarray:
+    """Returns which times are before another one, bool[n].
+
+    Args:
+      times: a column that `ordered` understands.
+      until: the other one, as text of the same kind.
+      place: as in `ordered`.
+
+    Raises:
+      UserError: as `ordered`, or `until` is of another kind.
+    """
+    ordered(times, place)
+    together = pd.concat([times.astype(object), pd.Series([until], dtype=object)], ignore_index=True)
+    try:
+        numbers = ordered(together, place)
+    except UserError:
+        example = _shown(times.reset_index(drop=True), 0)
+        raise UserError(f"{until} is no time of the log's kind, such as {example}; give one as the log does") from None
+    return numbers[:-1] < numbers[-1]
+
+
 def missing_ones(times: pd.Series) -> pd.Series:
     """Returns which times are missing, or blank text."""
     missing = times.isna()

@@ -12,6 +12,7 @@ from katrec.common.command_line import UserError
 from katrec.common.ids import unpack
 
 UNSTATED = "not stated"
+NO_ITEMS = np.zeros(0, np.int32)
 
 
 class Dataset(NamedTuple):
@@ -27,6 +28,8 @@ class Dataset(NamedTuple):
       checksums: SHA-256 of each prepared file.
       licence: the raw data's terms, as far as they are known.
       folder: where the prepared files are; "" for a data set that was made in memory.
+      cold: int32[cold items], sorted: items of the catalogue that nobody has interacted with yet. They are nodes of
+        the graph and candidates of a ranking, but no targets and no negatives of a model's own loss.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Dataset(NamedTuple):
     checksums: dict
     licence: str = UNSTATED
     folder: str = ""
+    cold: np.ndarray = NO_ITEMS
 
     @property
     def num_users(self) -> int:
@@ -66,9 +70,15 @@ class Dataset(NamedTuple):
           until: "valid" (training and validation items, what is known when these are predicted) or "test" (all).
         """
         users = np.repeat(np.arange(self.num_users), np.diff(self.offsets))
-        held = np.flatnonzero(self.valid >= 0)
-        later = [self.valid[held]] if until == "valid" else [self.valid[held], self.test[held]]
-        return np.concatenate([users, *[held] * len(later)]), np.concatenate([self.items, *later])
+        later = [self.valid] if until == "valid" else [self.valid, self.test]
+        held = [np.flatnonzero(targets >= 0) for targets in later]
+        items = [targets[who] for targets, who in zip(later, held)]
+        return np.concatenate([users, *held]), np.concatenate([self.items, *items])
+
+    @property
+    def is_cold(self) -> np.ndarray:
+        """Whether each item is one of `cold`, bool[|I|]."""
+        return np.isin(np.arange(self.num_items), self.cold)
 
     def popularity(self) -> np.ndarray:
         """Returns how many training interactions each item has, int64[|I|]."""
@@ -136,7 +146,10 @@ def _read(folder, name, manifest):
         checksums=manifest["outputs"],
         licence=manifest.get("licence", UNSTATED),
         folder=folder,
-        **files.read_arrays(os.path.join(folder, "interactions.npz"), ("offsets", "items", "valid", "test")),
+        **files.read_arrays(
+            os.path.join(folder, "interactions.npz"),
+            ("offsets", "items", "valid", "test", *(["cold"] if "cold items" in statistics else [])),
+        ),
     )
     sizes = {
         "item": dataset.num_items,

@@ -47,27 +47,30 @@ class TripletSampler:
 class ItemSampler:
     """Draws items uniform over those outside a user's training history; over all, where that has every item.
 
+    Cold items are never drawn.
+
     Args:
       dataset: `Dataset`.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         self._num_items = dataset.num_items
+        self._warm = np.flatnonzero(~dataset.is_cold)
         users = np.repeat(np.arange(dataset.num_users), np.diff(dataset.offsets))
         keys = np.unique(users * dataset.num_items + dataset.items)
         counts = np.bincount(keys // dataset.num_items, minlength=dataset.num_users)
-        self._keys = keys[counts[keys // dataset.num_items] < dataset.num_items]
+        self._keys = keys[counts[keys // dataset.num_items] < len(self._warm)]
 
     def sample(self, generator: np.random.Generator, users: np.ndarray, width: int) -> np.ndarray:
         """Returns int32[n, width], items outside the histories of `users`, int[n]."""
         owners = np.repeat(users.astype(np.int64), width)
         drawn = _drawn_outside(
             generator,
-            self._num_items,
+            len(self._warm),
             len(owners),
-            lambda rows, items: _among(self._keys, owners[rows] * self._num_items + items),
+            lambda rows, drawn: _among(self._keys, owners[rows] * self._num_items + self._warm[drawn]),
         )
-        return drawn.reshape(len(users), width)
+        return self._warm[drawn].astype(np.int32).reshape(len(users), width)
 
 
 def _drawn_outside(

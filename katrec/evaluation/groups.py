@@ -46,3 +46,14 @@ def by_popularity(targets: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarr
     of_targets = shares[np.searchsorted(values, counts[targets])]
     inside = (of_targets < 1 / 3, (of_targets >= 1 / 3) & (of_targets < 2 / 3), of_targets >= 2 / 3)
     return {name: users for name, users in zip(POPULARITY, inside) if users.any()}
+
+
+def by_novelty(cold: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns groups by whether the user's test item is cold: {"cold": which users, bool[n], "warm": …}.
+
+    A group without users is left out.
+
+    Args:
+      cold: whether it is, bool[n].
+    """
+    return {name: users for name, users in (("cold", cold), ("warm", ~cold)) if users.any()}

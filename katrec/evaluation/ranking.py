@@ -52,7 +52,6 @@ class Evaluator:
     def __init__(self, model: RankingModel, dataset: Dataset, split: str, num_negatives: int) -> None:
         self._model = model
         self.split = split
-        self._bias = model.item_bias
         self._tables = tf.function(model.inference_tables)
         self._vectors = tf.function(model.next_item_vectors, reduce_retracing=True)
         self._neighbours = tf.function(model.neighbour_scores, reduce_retracing=True)
@@ -83,6 +82,25 @@ class Evaluator:
         """Returns how many positions the model reads of each user, the one that it predicts included, int64[n]."""
         return np.minimum(np.diff(self._offsets)[self.users], self._model.history_length) + 1
 
+    def cold_targets(self) -> np.ndarray:
+        """Returns which users' held-out items are cold, bool[n], in the order of `users`."""
+        return np.asarray(self._model.is_cold)[self._targets]
+
+    def cold_ranks(self) -> np.ndarray:
+        """Returns the targets' ranks among the cold items outside the history, int64[n]; 0 where a target is not cold.
+
+        Users in the order of `users`.
+        """
+        tables = self._tables()
+        # An item with −∞ comes before none.
+        tables = tables._replace(bias=tf.where(self._model.is_cold, tables.bias, -np.inf))
+        cold, ranks = self.cold_targets(), np.zeros(len(self.users), np.int64)
+        for batch in self._batches:
+            chosen = batch[cold[batch]]
+            if len(chosen):
+                ranks[chosen], _ = self._full_ranks(chosen, tables, *self._asked(chosen, tables))
+        return ranks
+
     def ranks(self, full: bool = True) -> dict[str, np.ndarray]:
         """Returns the targets' ranks by protocol: {"sampled": int64[n], "full": int64[n]}, in the order of `users`.
 
@@ -107,19 +125,26 @@ class Evaluator:
         lists = np.full((len(self.users), length), -1, np.int32)
         progress = {"unit": "batch", "leave": False, "delay": SILENT_SECONDS, "dynamic_ncols": True}
         for batch in tqdm(self._batches, "ranking", **progress):
-            users = self.users[batch]
-            histories = recent_items(
-                self._offsets, self._items, users, self._model.history_length, self._model.tokens.padding
+            vectors, added = self._asked(batch, tables)
+            ranks["sampled"][batch] = sampled_ranks(
+                vectors, tables.outputs, tables.bias, self._candidates[batch], added
             )
-            vectors = self._vectors(tf.constant(histories), tf.constant(users, tf.int32), tables)
-            added = self._neighbours(vectors, tf.constant(histories), tables)
-            ranks["sampled"][batch] = sampled_ranks(vectors, tables.outputs, self._bias, self._candidates[batch], added)
             if full:
-                ranks["full"][batch], best = full_ranks(
-                    vectors, tables.outputs, self._bias, self._targets[batch], self._seen_pairs(users), added, length
-                )
+                ranks["full"][batch], best = self._full_ranks(batch, tables, vectors, added, length)
                 lists[batch, : best.shape[1]] = best
         return ranks, lists
+
+    def _asked(self, batch, tables):
+        """Returns the vectors and the added scores of some users, whose places among `users` are given."""
+        users = self.users[batch]
+        model = self._model
+        histories = recent_items(self._offsets, self._items, users, model.history_length, model.tokens.padding)
+        vectors = self._vectors(tf.constant(histories), tf.constant(users, tf.int32), tables)
+        return vectors, self._neighbours(vectors, tf.constant(histories), tables)
+
+    def _full_ranks(self, batch, tables, vectors, added, length=0):
+        seen = self._seen_pairs(self.users[batch])
+        return full_ranks(vectors, tables.outputs, tables.bias, self._targets[batch], seen, added, length)
 
     def evaluate(self, full: bool = True) -> dict[str, dict[str, float]]:
         """Returns {"sampled": metrics, "full": metrics} (see `metrics`)."""

@@ -18,6 +18,7 @@ from absl import flags
 
 from katrec.common import command_line
 from katrec.common.command_line import UserError
+from katrec.data.dataset import load
 from katrec.experiments.children import Children
 from katrec.experiments.planning import GROUPS, Plan, named_ablations, preparation
 from katrec.experiments.running import printable, run_all
@@ -59,6 +60,16 @@ flags.DEFINE_string("runs_dir", "runs", "Folder of the run directories, DATASET/
 flags.DEFINE_string(
     "results_dir", None, "Folder of the tables and figures; default: RUNS_DIR/results.", flag_values=FLAGS
 )
+flags.DEFINE_float(
+    "cold_item_share",
+    0.0,
+    "The protocol of new items instead: so many of the items lose their training and validation interactions, and "
+    "cold.md says how they are ranked (docs/cold-items.md).",
+    0,
+    0.99,
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer("cold_seed", 1, "Which items those are.", 0, flag_values=FLAGS)
 flags.DEFINE_boolean("yes", False, "Fetch a data set's raw files without asking, however large.", flag_values=FLAGS)
 flags.DEFINE_boolean("dry_run", False, "Print what would be run, and stop.", flag_values=FLAGS)
 
@@ -82,6 +93,8 @@ def main(datasets: list[str]) -> None:
         FLAGS.ablation_seeds or FLAGS.seeds,
         FLAGS.datasets_dir,
         FLAGS.runs_dir,
+        FLAGS.cold_item_share,
+        FLAGS.cold_seed,
     )
     plan.check(datasets)
     planned = {dataset: plan.runs(dataset) for dataset in datasets}
@@ -104,13 +117,18 @@ def main(datasets: list[str]) -> None:
     errors = run_all([run for runs in planned.values() for run in runs.values()], FLAGS.jobs)
     failed += [run.name for run in errors]
     # TensorFlow takes seconds to import: all else comes first.
+    from katrec.reporting import cold
     from katrec.reporting.write import write
 
     titles = {"none": registry.MODELS["katrec"].title, **{name: one.title for name, one in ABLATIONS.items()}}
     for dataset, runs in planned.items():
         finished = {key: run.folder for key, run in runs.items() if run not in errors}
-        if finished:
-            folder = os.path.join(results_dir, dataset)
+        folder = os.path.join(results_dir, dataset)
+        if finished and plan.cold_item_share:
+            whole = load(FLAGS.datasets_dir, dataset)
+            text = cold.write(folder, whole, finished, FLAGS.seeds, plan.cold_item_share, plan.cold_seed)
+            print(f"\n{text}\nwritten to {os.path.join(folder, 'cold.md')}")
+        elif finished:
             text = write(folder, FLAGS.datasets_dir, dataset, finished, FLAGS.seeds, titles, GROUPS["open"])
             print(f"\n{text}\nwritten to {folder}; all of it on one page: {os.path.join(folder, 'report.html')}")
     if failed:

@@ -29,6 +29,8 @@ class Plan(NamedTuple):
       ablation_seeds: each variant is run once with each of these.
       datasets_dir: folder of the prepared data sets.
       runs_dir: folder of the run directories, DATASET/MODEL-seedN.
+      cold_item_share: of the cold items' protocol (`katrec.data.cold_items.hold_out`); 0: everything is trained on.
+      cold_seed: as there.
     """
 
     models: Sequence[str]
@@ -37,6 +39,8 @@ class Plan(NamedTuple):
     ablation_seeds: Sequence[str]
     datasets_dir: str
     runs_dir: str
+    cold_item_share: float = 0.0
+    cold_seed: int = 1
 
     def check(self, datasets: Sequence[str]) -> None:
         """Checks that the plan can be carried out on these data sets.
@@ -55,6 +59,8 @@ class Plan(NamedTuple):
                 raise FlagError(
                     f"--ablations={ablation} is a variant of {ABLATIONS[ablation].model}, which --models leaves out"
                 )
+        if self.cold_item_share and self.ablations:
+            raise FlagError("--cold_item_share: its table has models, no --ablations")
         if not self.seeds or not all(seed.isdecimal() for seed in self.seeds):
             raise FlagError(f"--seeds={','.join(self.seeds)}: whole numbers separated by commas")
         if not set(self.ablation_seeds) <= set(self.seeds):
@@ -73,16 +79,21 @@ class Plan(NamedTuple):
         keys += [
             (ABLATIONS[variant].model, variant, seed) for seed in self.ablation_seeds for variant in self.ablations
         ]
-        if "katrec" in self.models:
+        if "katrec" in self.models and not self.cold_item_share:
             keys.append(("katrec", "no_position", self.seeds[0]))
         return {key: self._run(dataset, *key) for key in keys}
 
     def _run(self, dataset: str, model: str, variant: str, seed: str) -> PlannedRun:
         name = f"{model}{'' if variant == 'none' else f'-{variant}'}-seed{seed}"
+        protocol: tuple[str, ...] = ()
+        if self.cold_item_share:
+            name = f"cold-{self.cold_item_share:g}-{self.cold_seed}/{name}"
+            protocol = (f"--cold_item_share={self.cold_item_share}", f"--cold_seed={self.cold_seed}")
         arguments = (
             *flagfiles(self.datasets_dir, dataset, model),
             *common_flags(dataset, model, seed, self.datasets_dir, self.runs_dir),
             f"--ablation={variant}",
+            *protocol,
         )
         return PlannedRun(f"{dataset}/{name}", os.path.join(self.runs_dir, dataset, name), arguments)
 

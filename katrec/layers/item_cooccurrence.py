@@ -91,13 +91,8 @@ class NextItemHead(tf.keras.layers.Layer):
                 dtype=self.dtype_policy,
             )
             self.norm = LayerNorm(name="norm", dtype=self.dtype_policy) if layer_norm else None
-
-    def build(self, input_shape: Any) -> None:
         # float32 in a layer of any compute type: scores are made outside of `call`.
-        self.bias = self.add_weight(
-            name="bias", shape=(self.num_items,), initializer="zeros", experimental_autocast=False
-        )
-        super().build(input_shape)
+        self.bias = self.add_weight(name="bias", shape=(num_items,), initializer="zeros", experimental_autocast=False)
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
         vectors = self.transform(hidden) if self.transform else hidden

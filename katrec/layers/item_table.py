@@ -23,6 +23,8 @@ class ItemTable(tf.keras.layers.Layer):
         V*_i = Dropout(v_i) + (1 / |A_i|) Σ_{a ∈ A_i} u_a
 
     where the dropout leaves out whole rows: what the other rows and the shared vectors say of such an item must serve.
+    The row of a cold item, one that nobody has interacted with, is 0: nothing has trained it.
+
     `entity_loss` asks a hidden state v for the entities of the item that comes next,
 
         −(1 / |A_i|) Σ_{a ∈ A_i} ln P(a),   P = softmax(v uᵀ + b)
@@ -34,6 +36,7 @@ class ItemTable(tf.keras.layers.Layer):
       items, entities: int[P], the pairs (i, a), each once; none by default.
       num_entities: how many entities there are.
       predicts_entities: whether there is b, which `entity_loss` needs.
+      cold: int[C], the cold items; none by default.
 
     Input:
       the dropout's seed, int32[2], or None at inference.
@@ -54,6 +57,7 @@ class ItemTable(tf.keras.layers.Layer):
         entities: Optional[np.ndarray] = None,
         num_entities: int = 0,
         predicts_entities: bool = False,
+        cold: Optional[np.ndarray] = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -62,6 +66,8 @@ class ItemTable(tf.keras.layers.Layer):
         self.entities = np.zeros(0, np.int32) if entities is None else entities
         if self.items.max(initial=-1) >= num_items or self.entities.max(initial=-1) >= num_entities:
             raise ValueError(f"a pair is not of {num_items} items and {num_entities} entities")
+        self.cold = np.zeros(0, np.int32) if cold is None else cold
+        self.is_cold = np.isin(np.arange(num_items), self.cold)
         self.dropout_layer = SeededDropout(dropout)
         self.rows = self.add_weight(name="rows", shape=(num_items, dim), initializer=embedding_initializer())
         self.predicts_entities = predicts_entities
@@ -78,6 +84,8 @@ class ItemTable(tf.keras.layers.Layer):
 
     def call(self, seed: Optional[tf.Tensor]) -> tf.Tensor:
         rows = tf.convert_to_tensor(self.rows)
+        if len(self.cold):
+            rows = tf.where(self.is_cold[:, None], 0.0, rows)
         if seed is not None and self.dropout:
             rows *= self.dropout_layer(tf.ones([self.num_items, 1]), seed=seed)
         if self.vectors is not None:
@@ -114,8 +122,9 @@ class ItemTable(tf.keras.layers.Layer):
             "entities": packed(self.entities),
             "num_entities": self.num_entities,
             "predicts_entities": self.predicts_entities,
+            "cold": packed(self.cold),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> ItemTable:
-        return cls(**{**config, **{name: unpacked(config[name]) for name in ("items", "entities")}})
+        return cls(**{**config, **{name: unpacked(config[name]) for name in ("items", "entities", "cold")}})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Optional
 
+import numpy as np
 import tensorflow as tf
 
 from katrec.data.collaborative_graph import CollaborativeGraph
+from katrec.data.dataset import Dataset
 from katrec.data.sequences import tokens_of
 from katrec.layers.neighbour_scores import ItemEdges, SparseScores, with_added
 from katrec.layers.seeds import fold
@@ -20,12 +22,14 @@ class ItemTables(NamedTuple):
       outputs: what the next item's vectors are multiplied with, float[|I|, q].
       users: one vector a user, float[users, c], for a model that knows its users; else None.
       edges: the item–item edges of a model with `neighbour_scores`; else None.
+      bias: what is added to each item's score, float32[|I|]; of `inference_tables` alone.
     """
 
     inputs: Optional[tf.Tensor]
     outputs: tf.Tensor
     users: Optional[tf.Tensor] = None
     edges: Optional[ItemEdges] = None
+    bias: Any = None
 
 
 class Batch(NamedTuple):
@@ -76,7 +80,7 @@ class RankingModel(tf.keras.Model):
     `item_tables`, `item_bias`, `next_item_vectors` and `loss`.
 
     Args:
-      num_items: |I|.
+      dataset: its number of items and its cold items are read.
       history_length: how many of a history's last items are read.
       policy: a `tf.keras.mixed_precision.Policy`, or its name, for the matrix products; the variables, the graph and
         all that leaves the model are float32.
@@ -84,16 +88,21 @@ class RankingModel(tf.keras.Model):
     Attributes:
       precision: the type of the matrix products: "float32", "bfloat16" or "float16".
       uses_negatives: whether `loss` wants an item outside the user's history for each position.
+      describes_cold_items: whether its tables say something of an item without interactions.
+      is_cold: which items are cold, bool[|I|].
     """
 
     uses_negatives = False
+    describes_cold_items = False
 
-    def __init__(self, num_items: int, history_length: int, policy: Any = "float32", **kwargs: Any) -> None:
+    def __init__(self, dataset: Dataset, history_length: int, policy: Any = "float32", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.precision = tf.keras.mixed_precision.Policy(getattr(policy, "name", policy)).compute_dtype
-        self.num_items = num_items
+        self.num_items = dataset.num_items
         self.history_length = history_length
-        self.tokens = tokens_of(num_items)
+        self.tokens = tokens_of(dataset.num_items)
+        self.is_cold = dataset.is_cold
+        self._has_cold = len(dataset.cold) > 0
 
     @property
     def graph(self) -> Optional[CollaborativeGraph]:
@@ -107,8 +116,12 @@ class RankingModel(tf.keras.Model):
 
     @property
     def item_bias(self) -> tf.Tensor:
-        """b_O, what is added to each item's score, float32[|I|]."""
+        """b_O as it is trained, float32[|I|]; a cold item's is not."""
         raise NotImplementedError
+
+    def training_bias(self) -> tf.Tensor:
+        """Returns b_O for a softmax of the model's own loss, float32[|I|]: −∞ for cold items, whose P is 0."""
+        return tf.where(self.is_cold, -np.inf, self.item_bias) if self._has_cold else self.item_bias
 
     def item_tables(self, seed: Optional[tf.Tensor] = None, graph: Any = None) -> ItemTables:
         """Returns the tables of the present weights.
@@ -120,12 +133,28 @@ class RankingModel(tf.keras.Model):
         raise NotImplementedError
 
     def inference_tables(self) -> ItemTables:
-        """Returns the tables for scoring: without dropout, the outputs in float32, so that few scores are equal."""
+        """Returns the tables for scoring: without dropout, the outputs in float32, so that few scores are equal.
+
+        A cold item has the mean bias of the others. A model that knows items by their interactions alone has a zero
+        vector for it.
+        """
         tables = self.item_tables()
-        return tables._replace(outputs=tf.cast(tables.outputs, tf.float32))
+        tables = tables._replace(outputs=tf.cast(tables.outputs, tf.float32), bias=tf.convert_to_tensor(self.item_bias))
+        if not self._has_cold:
+            return tables
+        mean = tf.reduce_mean(tf.boolean_mask(tables.bias, ~self.is_cold))
+        tables = tables._replace(bias=tf.where(self.is_cold, mean, tables.bias))
+        if self.describes_cold_items:
+            return tables
+        outputs = tf.where(self.is_cold[:, None], 0.0, tables.outputs)
+        inputs = tables.inputs
+        if inputs is not None:
+            unknown = np.pad(self.is_cold, (0, inputs.shape[0] - self.num_items))
+            inputs = tf.where(unknown[:, None], tf.zeros([], inputs.dtype), inputs)
+        return tables._replace(inputs=inputs, outputs=outputs)
 
     def next_item_vectors(self, histories: tf.Tensor, users: tf.Tensor, tables: ItemTables) -> tf.Tensor:
-        """Returns the vectors whose products with `tables.outputs`, plus `item_bias`, are the next item's scores.
+        """Returns the vectors whose products with `tables.outputs`, plus `tables.bias`, are the next item's scores.
 
         Args:
           histories: int32[B, w], right-aligned item ids, padding before them.
@@ -156,7 +185,7 @@ class RankingModel(tf.keras.Model):
         tables = self.inference_tables()
         vectors = self.next_item_vectors(*inputs, tables)
         added = self.neighbour_scores(vectors, inputs[0], tables)
-        return all_scores(vectors, tables.outputs, self.item_bias, added)
+        return all_scores(vectors, tables.outputs, tables.bias, added)
 
     def loss(self, batch: Batch, context: Context) -> tf.Tensor:
         """Returns one device's share of the batch's loss, a scalar; the shares of all devices add up to it.

@@ -20,12 +20,12 @@ class BERT4Rec(TransformerModel):
 
     Args:
       settings: as in `TransformerModel`, and hidden_dim.
-      dataset: its number of items is read.
+      dataset: as in `RankingModel`.
       policy: as in `TransformerModel`.
     """
 
     def __init__(self, settings: Settings, dataset: Dataset, policy: Any = "float32", **kwargs: Any) -> None:
-        super().__init__(settings, dataset.num_items, settings.hidden_dim, policy, **kwargs)
+        super().__init__(settings, dataset, settings.hidden_dim, policy, **kwargs)
         self.items = self.add_weight(
             name="items", shape=(dataset.num_items, settings.hidden_dim), initializer=embedding_initializer()
         )

@@ -22,14 +22,14 @@ class BPRMF(RankingModel):
 
     Args:
       settings: read are hidden_dim, the size of p and q, and bpr_l2, λ.
-      dataset: its numbers of items and users are read.
+      dataset: as in `RankingModel`, and its number of users.
       policy: not used: all products are float32.
     """
 
     uses_negatives = True
 
     def __init__(self, settings: Settings, dataset: Dataset, policy: Any = "float32", **kwargs: Any) -> None:
-        super().__init__(dataset.num_items, history_length=0, **kwargs)
+        super().__init__(dataset, history_length=0, **kwargs)
         self.l2 = settings.bpr_l2
         self.users, self.items = (
             self.add_weight(name=name, shape=(size, settings.hidden_dim), initializer=embedding_initializer())

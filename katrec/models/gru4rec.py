@@ -32,7 +32,7 @@ class GRU4Rec(NextItemModel):
     Args:
       settings: read are max_sequence_length, hidden_dim, num_layers, hidden_dropout and the loss; for the sampled
         losses also num_samples, sample_alpha, bpr_max_l2.
-      dataset: its number of items and their popularity are read.
+      dataset: as in `RankingModel`, and the items' popularity.
       policy: as in `RankingModel`, of the softmax over all items; all else is float32.
     """
 
@@ -41,7 +41,8 @@ class GRU4Rec(NextItemModel):
         self.loss_name = self.chosen_loss(settings)
         self.l2 = settings.bpr_max_l2
         self.num_samples = settings.num_samples if self.loss_name in ("top1_max", "bpr_max") else 0
-        weights = dataset.popularity().astype(np.float64) ** settings.sample_alpha
+        # With α = 0 an item without interactions would have a share, too.
+        weights = np.where(dataset.is_cold, 0.0, dataset.popularity().astype(np.float64) ** settings.sample_alpha)
         self.cumulative = tf.constant(np.cumsum(weights) / weights.sum(), tf.float32)
         self.bias = self.add_weight(name="bias", shape=(dataset.num_items,), initializer="zeros")
         self.dropout = SeededDropout(settings.hidden_dropout)
@@ -80,7 +81,11 @@ class GRU4Rec(NextItemModel):
             labels = tf.boolean_mask(batch.sequences[context.rows, 1:], predicted)
             vectors = tf.cast(tf.boolean_mask(hidden, predicted), self.precision)
             return weighted_cross_entropy(
-                vectors, tf.cast(tables.outputs, self.precision), self.bias, labels, tf.ones_like(labels, tf.float32)
+                vectors,
+                tf.cast(tables.outputs, self.precision),
+                self.training_bias(),
+                labels,
+                tf.ones_like(labels, tf.float32),
             )
         scores = self._sampled_scores(tf.transpose(hidden, [1, 0, 2]), batch.sequences, tables.inputs, context)
         options = {"l2": self.l2} if self.loss_name == "bpr_max" else {}
@@ -98,7 +103,7 @@ class GRU4Rec(NextItemModel):
         own_targets = targets[:, context.rows]
         target_scores = tf.reduce_sum(hidden * tf.gather(items, own_targets), axis=-1) + tf.gather(bias, own_targets)
         drawn = tf.random.stateless_uniform([self.num_samples], context.shared_seed(1), alg="philox")
-        shared = tf.minimum(tf.searchsorted(self.cumulative, drawn), self.num_items - 1)
+        shared = tf.minimum(tf.searchsorted(self.cumulative, drawn, side="right"), self.num_items - 1)
         in_batch = tf.matmul(hidden, tf.gather(items, targets), transpose_b=True) + tf.gather(bias, targets)[:, None]
         sampled = tf.einsum("wbq,sq->wbs", hidden, tf.gather(items, shared)) + tf.gather(bias, shared)
         outside = self._outside(sequences[context.rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+import numpy as np
 import tensorflow as tf
 
 from katrec.data import collaborative_graph, item_attributes, item_edges
@@ -39,8 +40,10 @@ class KATRec(TransformerModel):
       graph_projection: W, what E* is multiplied with before it is added to `own_table`, float[q, q], or None.
     """
 
+    describes_cold_items = True
+
     def __init__(self, settings: Settings, dataset: Dataset, policy: Any = "float32", **kwargs: Any) -> None:
-        super().__init__(settings, dataset.num_items, settings.node_dim, policy, **kwargs)
+        super().__init__(settings, dataset, settings.node_dim, policy, **kwargs)
         self.num_entities = dataset.num_entities
         self.kg_l2 = settings.kg_l2
         self.entity_loss = settings.entity_loss
@@ -65,6 +68,7 @@ class KATRec(TransformerModel):
                 settings.node_dim,
                 settings.item_table_dropout,
                 predicts_entities=settings.entity_loss > 0,
+                cold=dataset.cold,
                 name="items",
                 **pairs,
             )
@@ -134,7 +138,7 @@ class KATRec(TransformerModel):
         Args:
           triplets: int32[n, 4], columns h, r, t, t′.
           batch_size: of the whole batch, where `triplets` is a part of one: the sums are divided by it instead of n.
-          entities_only: items and users get no gradient (pre-training).
+          entities_only: items, but for cold ones, and users get no gradient (pre-training).
 
         Returns:
           The loss, and the ranking part of it alone; both scalars.
@@ -144,7 +148,10 @@ class KATRec(TransformerModel):
         places = tf.gather(triplets, [0, 2, 3], axis=1)
         nodes = tf.gather(self.encoder.nodes, places)
         if entities_only:
-            free = tf.logical_and(places >= self.num_items, places < self.num_entities)
+            fixed = np.concatenate([~self.is_cold, np.zeros(self.num_entities - self.num_items, bool)])
+            free = tf.logical_and(
+                places < self.num_entities, ~tf.gather(fixed, tf.minimum(places, self.num_entities - 1))
+            )
             nodes = tf.where(free[..., None], nodes, tf.stop_gradient(nodes))
         transr = self.encoder.transr
         positive, negative = tf.unstack(transr((nodes[:, 0], relation, nodes[:, 1:])), num=2, axis=1)

@@ -20,12 +20,12 @@ class NextItemModel(RankingModel):
 
     Args:
       settings: read are max_sequence_length (T, the items that are read) and hidden_dim.
-      dataset: its number of items is read.
+      dataset: as in `RankingModel`.
       policy: as in `RankingModel`.
     """
 
     def __init__(self, settings: Settings, dataset: Dataset, policy: Any = "float32", **kwargs: Any) -> None:
-        super().__init__(dataset.num_items, settings.max_sequence_length, policy, **kwargs)
+        super().__init__(dataset, settings.max_sequence_length, policy, **kwargs)
         self.objective = NextItem(settings, self.tokens)
         self.items = self.add_weight(
             name="items", shape=(dataset.num_items, settings.hidden_dim), initializer=embedding_initializer()

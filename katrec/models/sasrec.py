@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Optional
 
+import numpy as np
 import tensorflow as tf
 
 from katrec.data.dataset import Dataset
@@ -33,7 +34,7 @@ class SASRec(NextItemModel):
     Args:
       settings: read are max_sequence_length, hidden_dim, num_layers, num_heads, hidden_dropout, attention_dropout,
         positional_embedding, sasrec_loss; for gBCE num_samples.
-      dataset: its number of items is read.
+      dataset: as in `RankingModel`.
       policy: as in `RankingModel`, of the transformer and the softmax.
     """
 
@@ -83,7 +84,7 @@ class SASRec(NextItemModel):
             return weighted_cross_entropy(
                 vectors,
                 tf.cast(tables.outputs, vectors.dtype),
-                self.item_bias,
+                self.training_bias(),
                 targets,
                 tf.ones_like(targets, tf.float32),
             )
@@ -96,14 +97,14 @@ class SASRec(NextItemModel):
 
     def _gbce(self, vectors, targets, items, seed):
         """Returns gBCE of each target, float[n], with negatives that all share; none that is a target's own counts."""
-        negatives = tf.random.stateless_uniform(
-            [self.num_samples], seed, maxval=self.num_items, dtype=tf.int32, alg="philox"
-        )
+        warm = np.flatnonzero(~self.is_cold).astype(np.int32)
+        drawn = tf.random.stateless_uniform([self.num_samples], seed, maxval=len(warm), dtype=tf.int32, alg="philox")
+        negatives = tf.gather(warm, drawn)
         return generalized_binary_cross_entropy(
             tf.reduce_sum(vectors * tf.gather(items, targets), axis=-1),
             tf.matmul(vectors, tf.gather(items, negatives), transpose_b=True),
             targets[:, None] != negatives,
-            min(self.num_samples / (self.num_items - 1), 1.0),
+            min(self.num_samples / (len(warm) - 1), 1.0),
             CALIBRATION,
         )
 

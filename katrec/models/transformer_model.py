@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 import tensorflow as tf
 
+from katrec.data.dataset import Dataset
 from katrec.layers import NeighbourScores, NextItemHead, TransformerEncoder, embedding_initializer
 from katrec.layers.cross_entropy import weighted_cross_entropy
 from katrec.layers.neighbour_scores import SparseScores
@@ -23,7 +24,7 @@ class TransformerModel(RankingModel):
       settings: read are max_sequence_length, num_layers, num_heads, hidden_dropout, attention_dropout,
         positional_embedding, objective and what it reads, layer_norm, inner_factor, frequency_share,
         scaled_inputs, head, head_layer_norm.
-      num_items: |I|.
+      dataset: as in `RankingModel`.
       hidden_dim: q.
       policy: as in `RankingModel`, of the transformer, the head and the scores.
 
@@ -33,14 +34,14 @@ class TransformerModel(RankingModel):
     """
 
     def __init__(
-        self, settings: Settings, num_items: int, hidden_dim: int, policy: Any = "float32", **kwargs: Any
+        self, settings: Settings, dataset: Dataset, hidden_dim: int, policy: Any = "float32", **kwargs: Any
     ) -> None:
         objective = OBJECTIVES[settings.objective]
-        super().__init__(num_items, settings.max_sequence_length - objective.appended, policy, **kwargs)
+        super().__init__(dataset, settings.max_sequence_length - objective.appended, policy, **kwargs)
         self.objective = objective(settings, self.tokens)
         self.neighbours: Optional[NeighbourScores] = None
         self.input_scale = hidden_dim**0.5 if settings.scaled_inputs else None
-        shape = (self.tokens.total - num_items, hidden_dim)
+        shape = (self.tokens.total - dataset.num_items, hidden_dim)
         # No position of a causal transformer reads them.
         self.special_tokens = (
             tf.zeros(shape)
@@ -61,7 +62,7 @@ class TransformerModel(RankingModel):
             dtype=policy,
             name="transformer",
         )
-        self.head = NextItemHead(num_items, hidden_dim, settings.head_layer_norm, settings.head, dtype=policy)
+        self.head = NextItemHead(dataset.num_items, hidden_dim, settings.head_layer_norm, settings.head, dtype=policy)
 
     @property
     def inference_layers(self) -> list:
@@ -154,7 +155,7 @@ class TransformerModel(RankingModel):
         loss = weighted_cross_entropy(
             vectors,
             tf.cast(tables.outputs, vectors.dtype),
-            self.head.bias,
+            self.training_bias(),
             labels,
             weights,
             self.neighbours(vectors, inputs, predicted, windows=windows) if self.neighbours else None,

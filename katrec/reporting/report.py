@@ -72,9 +72,9 @@ class Report:
                 f"<h3>How</h3><ul>{notes}</ul></html>\n"
             )
 
-    def numbers(self, content: Any) -> None:
-        """Writes results.json."""
-        files.write_json(os.path.join(self._folder, "results.json"), content)
+    def numbers(self, content: Any, name: str = "results") -> None:
+        """Writes name.json."""
+        files.write_json(os.path.join(self._folder, f"{name}.json"), content)
 
 
 def _own_ids(drawing, name):

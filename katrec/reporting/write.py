@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 
 import numpy as np
 
-from katrec.common import files, provenance
+from katrec.common import files
 from katrec.data.dataset import load
 from katrec.evaluation.groups import by_length
 from katrec.models import registry
 from katrec.models.transformer_model import TransformerModel
-from katrec.reporting import figure_data, figures, tables
+from katrec.reporting import figure_data, figures, notes, tables
 from katrec.reporting.beyond_accuracy import beyond_accuracy
-from katrec.reporting.finished import read
+from katrec.reporting.finished import as_json, read_all
 from katrec.reporting.report import Report
 from katrec.training.checkpoints import best_model
 
+COMPARED = (
+    "p: paired t-test over the test users, against KATRec's runs of the same seeds. KATRec's seconds include those of "
+    "its pre-training, also where a run read the embeddings that another one had kept."
+)
 DEFAULT_RANKING = "sampled/NDCG@10"
-PACKAGES = ("tensorflow", "numpy", "scipy", "pandas")
 CAPTIONS = {
     "figure4": "Figure 4. NDCG@10 of the test items among sampled negatives by the length of the user's history; "
     "bars: share of the users.",
@@ -59,14 +58,9 @@ def write(
     Returns:
       The text of Table 2.
     """
-    finished = {key: run for key, run in ((key, read(path)) for key, path in folders.items()) if run}
-    runs: dict[tuple[str, str], list] = {}
-    for seed in seeds:
-        for (model, variant, of_seed), run in finished.items():
-            if of_seed == seed:
-                runs.setdefault((model, variant), []).append(run)
+    finished, runs = read_all(folders, seeds)
     prepared = load(datasets_dir, dataset)
-    report = Report(folder, dataset, _notes(runs, seeds, titles))
+    report = Report(folder, dataset, [*notes.notes(runs, seeds, titles), COMPARED])
     statistics = files.read_json(os.path.join(datasets_dir, dataset, "statistics.json"))
     report.tables("table1", [tables.table1(statistics)])
     models = {model: runs[model, "none"] for model in registry.MODELS if (model, "none") in runs}
@@ -82,21 +76,9 @@ def write(
         {
             "dataset": dataset,
             "statistics": statistics,
-            "command": _command(),
-            "machine": provenance.machine(),
-            "date": provenance.today(),
-            "versions": {**provenance.version(), **{name: metadata.version(name) for name in PACKAGES}},
+            **notes.origin(),
             "seeds": [int(seed) for seed in seeds],
-            "runs": [
-                {
-                    "model": model,
-                    "variant": variant,
-                    "seed": int(seed),
-                    "result": run.result,
-                    "flags": dataclasses.asdict(run.settings),
-                }
-                for (model, variant, seed), run in finished.items()
-            ],
+            "runs": as_json(finished),
             **numbers,
         }
     )
@@ -120,7 +102,7 @@ def _figures(report, runs, models, dataset, titles):
     labels, members = list(groups), list(groups.values())
     shares = [inside.mean() for inside in members]
     by_group = {
-        _title(model, "none", titles): figure_data.group_metric(of_model, members, "NDCG@10")
+        notes.title(model, "none", titles): figure_data.group_metric(of_model, members, "NDCG@10")
         for model, of_model in models.items()
     }
     report.figure("figure4", CAPTIONS["figure4"], figures.user_groups(labels, shares, by_group))
@@ -132,8 +114,8 @@ def _figures(report, runs, models, dataset, titles):
         }
     }
     numbers.update(_attention_figures(report, runs, dataset, titles))
-    curves = {_title(model, "none", titles): of_model[0].history for model, of_model in models.items()}
-    metrics = _stopping_metrics(runs)
+    curves = {notes.title(model, "none", titles): of_model[0].history for model, of_model in models.items()}
+    metrics = notes.stopping_metrics(runs)
     # Every evaluation has the sampled ranking.
     ranking = metrics[0] if len(metrics) == 1 else DEFAULT_RANKING
     report.figure("curves", CAPTIONS["curves"], figures.curves(curves, ranking))
@@ -147,12 +129,12 @@ def _attention_figures(report, runs, dataset, titles):
     best = {key: best_model(runs[key][0].folder, runs[key][0].settings, dataset) for key in keys if key in runs}
     if not best:
         return {}
-    weights = figure_data.figure5({_title(*key, titles): model for key, model in best.items()}, dataset)
+    weights = figure_data.figure5({notes.title(*key, titles): model for key, model in best.items()}, dataset)
     report.figure("figure5", CAPTIONS["figure5"], figures.average_attention(weights))
     numbers = {
         "figure5": {title: np.where(np.isnan(one), None, one.round(5)).tolist() for title, one in weights.items()}
     }
-    themselves = {_title(*key, titles): model for key, model in best.items() if key[1] == "none"}
+    themselves = {notes.title(*key, titles): model for key, model in best.items() if key[1] == "none"}
     try:
         items, ratio, attention = figure_data.figure6(themselves, dataset, seed=1)
     except ValueError as error:
@@ -166,39 +148,3 @@ def _attention_figures(report, runs, dataset, titles):
         "attention": {title: one.tolist() for title, one in attention.items()},
     }
     return numbers
-
-
-def _stopping_metrics(runs):
-    """Returns which rankings of the validation items chose the runs' weights."""
-    return sorted({run.settings.stopping_metric for of_model in runs.values() for run in of_model})
-
-
-def _notes(runs, seeds, titles):
-    lines = [f"Command: `{_command()}`", f"Seeds: {', '.join(seeds)}"]
-    for (model, variant), of_model in runs.items():
-        steps, seconds = (", ".join(f"{run.result[name]:.0f}" for run in of_model) for name in ("step", "seconds"))
-        result = of_model[0].result
-        lines.append(
-            f"{_title(model, variant, titles)}: steps {steps}; seconds {seconds}; {result['precision']} products; "
-            f"{result['users']} test users"
-            + (f" ({result['users_left_out']} left out)" if result.get("users_left_out") else "")
-        )
-    version = provenance.version()
-    return [
-        *lines,
-        f"Version: katrec {version['katrec']}, commit {version['commit']}",
-        f"Machine: {provenance.machine()}",
-        f"Date: {provenance.today()}",
-        f"Each run's weights are those with the best validation {' or '.join(_stopping_metrics(runs))}.",
-        "p: paired t-test over the test users, against KATRec's runs of the same seeds. KATRec's seconds include those "
-        "of its pre-training, also where a run read the embeddings that another one had kept.",
-    ]
-
-
-def _title(model, variant, titles):
-    title = registry.MODELS[model].title
-    return title if variant == "none" else f"{title}, {titles[variant]}"
-
-
-def _command():
-    return shlex.join(["./run_experiments.sh", *sys.argv[1:]])

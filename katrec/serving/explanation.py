@@ -10,6 +10,7 @@ from katrec.common import files
 from katrec.common.command_line import UserError
 from katrec.common.ids import as_text
 from katrec.data import collaborative_graph
+from katrec.data.cold_items import hold_out
 from katrec.data.dataset import load
 from katrec.serving.paths import PathFinder
 
@@ -87,6 +88,8 @@ class Explainer:
                 f"{folder}: was prepared otherwise than the data set that the model was trained on; "
                 "prepare it again with the same settings"
             )
+        flags = self._recommender.metadata["flags"]
+        dataset = hold_out(dataset, flags.get("cold_item_share", 0.0), flags.get("cold_seed", 0))
         graph = collaborative_graph.build(dataset)
         self._finder = PathFinder(graph, weights, dataset.num_entities)
         self._num_relations = dataset.num_relations

@@ -77,7 +77,7 @@ class Served(tf.Module):
         # A power of two: counts come back as they were.
         self._popularity_scale = 2.0 ** -(10 + int(np.max(popularity, initial=0)).bit_length())
         popular = np.asarray(popularity, np.float32)[:, None] * self._popularity_scale
-        columns = [tables.outputs, model.item_bias[:, None], popular]
+        columns = [tables.outputs, tables.bias[:, None], popular]
         self.items = tf.Variable(tf.concat(columns, axis=1), trainable=False, name="items")
         self.users = None
         if tables.users is not None:

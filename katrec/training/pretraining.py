@@ -40,6 +40,8 @@ READ = (
     "kg_l2",
     "kg_steps",
     "sliding_window",
+    "cold_item_share",
+    "cold_seed",
 )
 
 
@@ -60,8 +62,8 @@ def pretrain(
     """Gives a new KATRec's nodes and TransR their initial values.
 
     BPR-MF is trained on the training interactions for `pretrain_epochs`, and its vectors become e⁽⁰⁾ of items and
-    users; with these fixed, TransR (Eq. 1) trains the other entities and the relations on the collaborative graph's
-    edges for `pretrain_kg_epochs`. Both with the run's learning rate, falling linearly to 0.
+    users; with these fixed, TransR (Eq. 1) trains the other entities, cold items and the relations on the
+    collaborative graph's edges for `pretrain_kg_epochs`. Both with the run's learning rate, falling linearly to 0.
 
     Args:
       model: `KATRec`.
@@ -160,10 +162,12 @@ class _Pretraining(tf.Module):
         nodes = self._model.encoder.nodes
         others = nodes[self._model.num_items : self._model.num_entities]
         items, users = (tf.convert_to_tensor(table) for table in (self._bpr.items, self._bpr.users))
+        # No interaction has trained a cold item's vector: TransR does, from the beginning.
+        items = tf.where(self._model.is_cold[:, None], nodes[: self._model.num_items], items)
         nodes.assign(tf.concat([items, others, users], axis=0))
 
     def _train_transr(self, first):
-        """Trains TransR on the collaborative graph; items and users stay as they are."""
+        """Trains TransR on the collaborative graph; items, but for cold ones, and users stay as they are."""
         settings = self._settings
         seed = [settings.seed, TRIPLET_STREAM]
         batches = triplet_batches(self._model.graph, settings.pretrain_batch_size, seed, first)

@@ -15,6 +15,7 @@ class Options(NamedTuple):
       min_interactions: k of the k-core.
       files: {"interactions": path, …} of --source=tables.
       columns: {flag: the user's column name} of --source=tables, those that were given.
+      until: interactions from this time on are left out; None for none.
     """
 
     kgat_dir: Optional[str] = None
@@ -22,3 +23,4 @@ class Options(NamedTuple):
     min_interactions: int = 10
     files: Mapping[str, str] = {}
     columns: Mapping[str, str] = {}
+    until: Optional[str] = None

@@ -18,4 +18,4 @@ def load(name: str, raw_dir: Optional[str], options: Optional[Options] = None) -
     """
     if raw_dir is None:
         raise FlagError("--source=atomic needs --raw_dir, the folder with NAME.inter, NAME.kg and NAME.link")
-    return read_atomic(raw_dir, name)
+    return read_atomic(raw_dir, name, options.until if options else None)

@@ -40,7 +40,9 @@ def load(name: str, raw_dir: Optional[str], options: Options) -> Tables:
     read_tables = {table: [read_part(path, table, options) for path in one] for table, one in paths.items()}
     place = places(paths, {table: [len(frame) for frame in one] for table, one in read_tables.items()})
     frames = {table: pd.concat(one, ignore_index=True) for table, one in read_tables.items()}
-    return frame_tables(**frames, place=place)._replace(files=tuple(path for one in paths.values() for path in one))
+    return frame_tables(**frames, place=place, until=options.until)._replace(
+        files=tuple(path for one in paths.values() for path in one)
+    )
 
 
 def places(

@@ -43,7 +43,7 @@ def load(name: str, raw_dir: str, options: Optional[Options] = None) -> Tables:
         for member in MEMBERS:
             with files.replacing(os.path.join(raw_dir, os.path.basename(member)), "wb") as file:
                 file.write(archive.read(member))
-    tables = read_atomic(raw_dir, name)
+    tables = read_atomic(raw_dir, name, options.until if options else None)
     return tables._replace(files=(wheel,))
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from preprocess.frames import linked_items, named_items
-from preprocess.pipeline import Kept, Prepared, Settings, assemble, say_core
+from preprocess.pipeline import Kept, Prepared, Settings, assemble, catalogue, say_core
 from preprocess.sources import Options
 from preprocess.sources.delimited import located, places, read_part
 from preprocess.spark import core, graph, stage
@@ -107,7 +107,8 @@ def _prepared(spark, paths, options, settings, folder):
         # Without links every item of the log is the entity of its own id.
         items = log.item_ids() if links is None and triplets is not None else split.item_ids
         links = linked_items(items, links, place)
-        kept_links = links[links["item_id"].isin(pd.Index(split.item_ids))]
+        item_ids = catalogue(split.item_ids, links, settings)
+        kept_links = links[links["item_id"].isin(pd.Index(item_ids))]
         linked = (links["item_id"].unique(), links["entity_id"].unique())
         nothing = spark.createDataFrame([], ", ".join(f"{name} string" for name in TRIPLETS))
         given = nothing if triplets is None else triplets.frame
@@ -116,7 +117,7 @@ def _prepared(spark, paths, options, settings, folder):
             split.items,
             split.valid,
             split.test,
-            split.item_ids,
+            item_ids,
             split.user_ids,
             graph.filtered(given, linked[1], kept_links["entity_id"].unique(), settings, report, folder),
             kept_links,
@@ -124,4 +125,6 @@ def _prepared(spark, paths, options, settings, folder):
             linked,
             lambda: graph.nodes(given),
         )
-        return assemble(left, None if titles is None else named_items(titles, place), report), interactions.num_rows
+        return assemble(
+            left, None if titles is None else named_items(titles, place), report, settings
+        ), interactions.num_rows
