@@ -25,6 +25,7 @@ COMMANDS = {
     "katrec-evaluate": "katrec.evaluate",
     "katrec-export": "katrec.export",
     "katrec-recommend": "katrec.recommend",
+    "katrec-add-items": "katrec.add_items",
     "katrec-search": "katrec.search",
     "katrec-experiments": "katrec.experiments.__main__",
 }

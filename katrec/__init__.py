@@ -26,10 +26,11 @@ if "tensorflow" in sys.modules and getattr(sys.modules["tensorflow"].keras, "__v
     )
 
 __version__ = "0.2.0.dev0"
-__all__ = ["Recommender", "Run", "Settings", "fit", "prepare_frames"]
+__all__ = ["Recommender", "Run", "Settings", "add_items", "fit", "prepare_frames"]
 
 if TYPE_CHECKING:
     from katrec.runs import Run, fit
+    from katrec.serving.additions import add_items
     from katrec.serving.recommender import Recommender
     from katrec.settings import Settings
     from preprocess.frames import prepare_frames
@@ -39,6 +40,7 @@ _SOURCES = {
     "Recommender": "katrec.serving.recommender",
     "Run": "katrec.runs",
     "Settings": "katrec.settings",
+    "add_items": "katrec.serving.additions",
     "fit": "katrec.runs",
     "prepare_frames": "preprocess.frames",
 }

@@ -36,6 +36,12 @@ flags.DEFINE_boolean(
     flag_values=FLAGS,
 )
 flags.DEFINE_boolean(
+    "extendable",
+    False,
+    "Also keep all weights and the prepared data set, so that python -m katrec.add_items can add new items.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_boolean(
     "verify", False, "Compare the SHA-256 of the files of --saved_model with its manifest.", flag_values=FLAGS
 )
 
@@ -50,7 +56,7 @@ def main() -> None:
     if os.path.exists(os.path.join(FLAGS.saved_model, "saved_model.pb") if FLAGS.versioned else FLAGS.saved_model):
         raise command_line.FlagError(f"--saved_model={FLAGS.saved_model}: exists; remove it or choose another name")
     folder = versions.following(FLAGS.saved_model) if FLAGS.versioned else FLAGS.saved_model
-    Run(FLAGS.output_dir, FLAGS.datasets_dir).export(folder, FLAGS.max_k)
+    Run(FLAGS.output_dir, FLAGS.datasets_dir).export(folder, FLAGS.max_k, FLAGS.extendable)
 
 
 def _verify(path):

@@ -33,6 +33,13 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("include", None, "The only item ids that may be recommended, as --history.", flag_values=FLAGS)
 flags.DEFINE_boolean("allow_seen", False, "Items of the history may be recommended too.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "cold_slots",
+    None,
+    "So many of the k places are for the best cold items, which nobody had interacted with; default: by score.",
+    0,
+    flag_values=FLAGS,
+)
 flags.DEFINE_integer("k", 10, "How many items.", 1, flag_values=FLAGS)
 flags.DEFINE_boolean(
     "explain", False, "Also say why: paths of the knowledge graph and attention on the history.", flag_values=FLAGS
@@ -88,7 +95,13 @@ def _answer(recommender):
     items = recommender.recommend([history], FLAGS.k, users, **_filters())[0]
     explanations = _explanations(recommender, history, items) if FLAGS.explain else [None] * len(items)
     rows = [
-        {"rank": rank, "item": item, "title": recommender.titles.get(item, ""), "score": score}
+        {
+            "rank": rank,
+            "item": item,
+            "title": recommender.titles.get(item, ""),
+            "score": score,
+            "cold": recommender.is_cold(item),
+        }
         for rank, (item, score) in enumerate(items, start=1)
     ]
     text = FORMATTERS[FLAGS.format](rows, explanations)
@@ -104,6 +117,7 @@ def _filters():
     return {
         **{name: None if text is None else split(text) for name, text in lists.items()},
         "allow_seen": FLAGS.allow_seen,
+        "cold_slots": FLAGS.cold_slots,
     }
 
 
@@ -131,17 +145,20 @@ def _write_file(recommender):
         users = (user for _, user in again)
     answers = recommender.recommend_stream((history for history, _ in lines), FLAGS.k, users, **_filters())
     if target is None:
-        _write_rows(answers, sys.stdout)
+        _write_rows(answers, sys.stdout, recommender)
         return
     with target as file:
-        _write_rows(answers, file)
+        _write_rows(answers, file, recommender)
 
 
-def _write_rows(answers, file):
+def _write_rows(answers, file, recommender):
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("line", "rank", "item", "score"))
+    writer.writerow(("line", "rank", "item", "score", "cold"))
     for line, items in enumerate(answers, start=1):
-        writer.writerows((line, rank, item, f"{score:.6g}") for rank, (item, score) in enumerate(items, start=1))
+        writer.writerows(
+            (line, rank, item, f"{score:.6g}", int(recommender.is_cold(item)))
+            for rank, (item, score) in enumerate(items, start=1)
+        )
 
 
 def read_histories(path: str) -> Iterator[tuple[list[str], str]]:

@@ -89,18 +89,19 @@ class Run:
 
         return best_model(self.output_dir, settings or self.settings, self.dataset)
 
-    def export(self, saved_model: str, max_k: int = 100) -> Any:
+    def export(self, saved_model: str, max_k: int = 100, extendable: bool = False) -> Any:
         """Writes a SavedModel that needs TensorFlow alone, and compares its scores with the model's.
 
         Args:
           saved_model: the folder to make.
           max_k: the most items that a request may ask for.
+          extendable: also keep what `katrec.add_items` needs: all weights and the prepared data set.
 
         Returns:
           The `Recommender` of the SavedModel.
 
         Raises:
-          UserError: there is something at `saved_model`, or the scores differ.
+          UserError: there is something at `saved_model`, the scores differ, or the model cannot be extended.
         """
         from katrec.serving.export import export
 
@@ -108,7 +109,7 @@ class Run:
             raise UserError(f"{saved_model}: exists; remove it or choose another name")
         # 16-bit products would round a score by the batch that it is in, and few machines are quick at them.
         model = self.best_model(dataclasses.replace(self.settings, mixed_precision=False))
-        return export(model, self.dataset, self.settings, self.result, saved_model, max_k)
+        return export(model, self.dataset, self.settings, self.result, saved_model, max_k, extendable)
 
 
 def _as_trained(dataset: Dataset, settings: Settings) -> Dataset:

@@ -162,6 +162,13 @@ class Settings:
     )
     user_modeling: bool = _setting(False, "Explicit user modelling: the hidden state is [e_u* ‖ v].")
 
+    # An earlier run's weights.
+    init_from: str = _setting(
+        "",
+        "Run directory whose best weights are where this one begins, instead of the pre-training: what both data sets "
+        "have, by raw id. Its data set must still be there: prepare the longer log under another name.",
+    )
+
     # Pre-training of the graph's embeddings.
     pretrained_embeddings: bool = _setting(
         True, "KATRec's item and user embeddings begin as BPR-MF's, the other entities' and the relations' as TransR's."

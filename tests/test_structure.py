@@ -16,7 +16,7 @@ TIERS = (
     {"katrec.evaluation", "katrec.training", "katrec.serving"},
     {"katrec.reporting", "katrec.experiments"},
     {"katrec.flags", "katrec.runs"},
-    {"katrec.train", "katrec.evaluate", "katrec.export", "katrec.recommend", "katrec.search"},
+    {"katrec.train", "katrec.evaluate", "katrec.export", "katrec.recommend", "katrec.search", "katrec.add_items"},
 )
 # Within a tier.
 ALLOWED = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Dataset(NamedTuple):
       folder: where the prepared files are; "" for a data set that was made in memory.
       cold: int32[cold items], sorted: items of the catalogue that nobody has interacted with yet. They are nodes of
         the graph and candidates of a ranking, but no targets and no negatives of a model's own loss.
+      names: {"item", "user", "entity", "relation": raw ids} of a data set whose ids are not those of its files.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Dataset(NamedTuple):
     licence: str = UNSTATED
     folder: str = ""
     cold: np.ndarray = NO_ITEMS
+    names: Optional[Mapping[str, list[str]]] = None
 
     @property
     def num_users(self) -> int:
@@ -93,6 +96,8 @@ class Dataset(NamedTuple):
         Raises:
           UserError: the prepared file is missing or damaged.
         """
+        if self.names is not None:
+            return self.names[what]
         if what in ("item", "user"):
             path = os.path.join(self.folder, "ids.npz")
             arrays = files.read_arrays(
@@ -106,6 +111,8 @@ class Dataset(NamedTuple):
 
     def table_ids(self, what: str) -> list[str]:
         """Returns the raw ids that a table, such as items.tsv, has; arguments and errors as in `raw_ids`."""
+        if self.names is not None:
+            return self.names[what]
         plural = {"entity": "entities"}.get(what, f"{what}s")
         return files.read_column(os.path.join(self.folder, f"{plural}.tsv"), f"{what}_id")
 

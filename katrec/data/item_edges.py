@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,26 @@ class ItemEdges(NamedTuple):
     counts: np.ndarray
 
 
+def names(
+    graph: CollaborativeGraph, dataset: Dataset, relations: Sequence[Hashable], transition_reach: int
+) -> list[Hashable]:
+    """Returns what names each relation of the edges.
+
+    Args:
+      graph: as in `build`.
+      dataset: as there.
+      relations: names of the graph's.
+      transition_reach: as there.
+    """
+    present = np.unique(graph.relations[_between_items(graph, dataset)])
+    distances = range(1, transition_reach + 1)
+    return [*(relations[one] for one in present), *((way, one) for one in distances for way in ("later", "earlier"))]
+
+
+def _between_items(graph, dataset):
+    return (graph.heads < dataset.num_items) & (graph.tails < dataset.num_items) & (graph.heads != graph.tails)
+
+
 def build(graph: CollaborativeGraph, dataset: Dataset, transition_reach: int) -> ItemEdges:
     """Returns the edges between items.
 
@@ -35,7 +56,7 @@ def build(graph: CollaborativeGraph, dataset: Dataset, transition_reach: int) ->
       dataset: its training histories are read.
       transition_reach: an item's successors and predecessors in them within so many places are edges too.
     """
-    inside = (graph.heads < dataset.num_items) & (graph.tails < dataset.num_items) & (graph.heads != graph.tails)
+    inside = _between_items(graph, dataset)
     present, relations = np.unique(graph.relations[inside], return_inverse=True)
     parts = [(graph.heads[inside], relations, graph.tails[inside], np.ones(inside.sum()))]
     for distance in range(1, transition_reach + 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -205,6 +206,21 @@ class RankingModel(tf.keras.Model):
     def triplet_variables(self) -> list:
         """The variables that the TransR loss trains; none for a model without a knowledge graph."""
         return []
+
+    def keyed_variables(self) -> list[tuple[tf.Variable, int, str]]:
+        """Returns the variables with a row for each item, user, … : the variable, the axis, what its places stand for.
+
+        That is "item", "user", "attribute" (an entity that is no item), "node" or "relation" of the collaborative
+        graph, or "edge" (a relation of `katrec.data.item_edges`). All others are of one shape on all data sets.
+        """
+        raise NotImplementedError
+
+    def start_new_rows(self, is_new: Mapping[str, np.ndarray]) -> None:
+        """Gives what `keyed_variables` stand for values where an earlier model had none; here the initial ones stay.
+
+        Args:
+          is_new: {what: which of its places are new, bool[…]}.
+        """
 
     def refresh_attention(self) -> None:
         """Recomputes the graph attention, where there is one."""

@@ -30,5 +30,8 @@ class BERT4Rec(TransformerModel):
             name="items", shape=(dataset.num_items, settings.hidden_dim), initializer=embedding_initializer()
         )
 
+    def keyed_variables(self) -> list[tuple[tf.Variable, int, str]]:
+        return [*super().keyed_variables(), (self.items, 0, "item")]
+
     def item_tables(self, seed: Optional[tf.Tensor] = None, graph: Any = None) -> ItemTables:
         return ItemTables(inputs=tf.concat([self.items, self.special_tokens], axis=0), outputs=self.items)

@@ -45,6 +45,9 @@ class BPRMF(RankingModel):
     def item_bias(self) -> tf.Tensor:
         return self.bias
 
+    def keyed_variables(self) -> list[tuple[tf.Variable, int, str]]:
+        return [(self.users, 0, "user"), (self.items, 0, "item"), (self.bias, 0, "item")]
+
     def item_tables(self, seed: Optional[tf.Tensor] = None, graph: Any = None) -> ItemTables:
         users, items = tf.convert_to_tensor(self.users), tf.convert_to_tensor(self.items)
         return ItemTables(inputs=None, outputs=items, users=users)

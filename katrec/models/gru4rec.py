@@ -64,6 +64,9 @@ class GRU4Rec(NextItemModel):
     def item_bias(self) -> tf.Tensor:
         return self.bias
 
+    def keyed_variables(self) -> list[tuple[tf.Variable, int, str]]:
+        return [*super().keyed_variables(), (self.bias, 0, "item")]
+
     def hidden_states(
         self, inputs: tf.Tensor, tables: ItemTables, seed: Optional[tf.Tensor] = None, last_only: bool = False
     ) -> tf.Tensor:

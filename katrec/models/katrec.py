@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 import numpy as np
@@ -19,6 +20,7 @@ from katrec.layers import (
 )
 from katrec.layers.seeds import fold
 from katrec.layers.transr import pairwise_loss
+from katrec.models import new_nodes
 from katrec.models.base import ItemTables
 from katrec.models.transformer_model import TransformerModel
 from katrec.settings import Settings
@@ -102,6 +104,36 @@ class KATRec(TransformerModel):
     def graph_matrices(self) -> Any:
         """Returns π′ of each propagation layer as a sparse matrix; None where the attention is differentiable."""
         return self.encoder.attention_matrices()
+
+    def keyed_variables(self) -> list[tuple[tf.Variable, int, str]]:
+        transr, table, neighbours = self.encoder.transr, self.own_table, self.neighbours
+        keyed = [(self.encoder.nodes, 0, "node"), (transr.projection, 0, "relation"), (transr.relation, 0, "relation")]
+        if table:
+            keyed.append((table.rows, 0, "item"))
+            keyed += [(one, 0, "attribute") for one in (table.vectors, table.bias) if one is not None]
+        if neighbours:
+            keyed += [(neighbours.gap_weights, 0, "edge"), (neighbours.gates, 1, "edge")]
+        return [*super().keyed_variables(), *keyed]
+
+    def start_new_rows(self, is_new: Mapping[str, np.ndarray]) -> None:
+        """New nodes are fitted to their edges (`new_nodes`), new items have the mean bias and no row of their own."""
+        encoder = self.encoder
+        kinds = np.searchsorted([self.num_items, self.num_entities], np.arange(encoder.num_nodes), side="right")
+        encoder.nodes.assign(
+            new_nodes.fitted(
+                encoder.nodes.numpy(),
+                encoder.transr.projection.numpy(),
+                encoder.transr.relation.numpy(),
+                self.graph,
+                is_new["node"],
+                kinds,
+            )
+        )
+        items, bias = is_new["item"], self.head.bias
+        bias.assign(tf.where(items, tf.reduce_mean(tf.boolean_mask(bias, ~items)), bias))
+        if self.own_table:
+            self.own_table.rows.assign(tf.where(items[:, None], 0.0, self.own_table.rows))
+        self.refresh_attention()
 
     def item_tables(self, seed: Optional[tf.Tensor] = None, graph: Any = None) -> ItemTables:
         """E* is what the transformer reads; Ê, or V* without the fusion, is what scores (Section 3.3.3).

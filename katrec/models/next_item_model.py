@@ -31,6 +31,9 @@ class NextItemModel(RankingModel):
             name="items", shape=(dataset.num_items, settings.hidden_dim), initializer=embedding_initializer()
         )
 
+    def keyed_variables(self) -> list[tuple[tf.Variable, int, str]]:
+        return [(self.items, 0, "item")]
+
     def item_tables(self, seed: Optional[tf.Tensor] = None, graph: Any = None) -> ItemTables:
         items = tf.convert_to_tensor(self.items)
         # Padding is read as 0.

@@ -72,6 +72,9 @@ class TransformerModel(RankingModel):
     def item_bias(self) -> tf.Tensor:
         return self.head.bias
 
+    def keyed_variables(self) -> list[tuple[tf.Variable, int, str]]:
+        return [(self.head.bias, 0, "item")]
+
     def hidden_states(
         self,
         sequences: tf.Tensor,

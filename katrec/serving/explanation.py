@@ -12,6 +12,7 @@ from katrec.common.ids import as_text
 from katrec.data import collaborative_graph
 from katrec.data.cold_items import hold_out
 from katrec.data.dataset import load
+from katrec.data.growth import NewItems, grow
 from katrec.serving.paths import PathFinder
 
 if TYPE_CHECKING:
@@ -65,10 +66,11 @@ class Explainer:
       recommender: whose answers are explained.
       datasets_dir: folder of the prepared data sets; without the model's data set there, or for a model without a
         graph, explanations have attention only, and say so.
+      additions: what was added to the data set after the training.
     """
 
-    def __init__(self, recommender: Recommender, datasets_dir: str) -> None:
-        self._recommender = recommender
+    def __init__(self, recommender: Recommender, datasets_dir: str, additions: Sequence[NewItems] = ()) -> None:
+        self._recommender, self._additions = recommender, additions
         self._finder: Optional[PathFinder] = None
         self.note = ""
         weights = recommender.graph_attention()
@@ -90,6 +92,8 @@ class Explainer:
             )
         flags = self._recommender.metadata["flags"]
         dataset = hold_out(dataset, flags.get("cold_item_share", 0.0), flags.get("cold_seed", 0))
+        for addition in self._additions:
+            dataset = grow(dataset, addition).dataset
         graph = collaborative_graph.build(dataset)
         self._finder = PathFinder(graph, weights, dataset.num_entities)
         self._num_relations = dataset.num_relations

@@ -13,6 +13,7 @@ from katrec.common.command_line import UserError
 from katrec.data.dataset import Dataset
 from katrec.models.base import RankingModel
 from katrec.serving import integrity
+from katrec.serving.extension import Extension
 from katrec.serving.recommender import Recommender
 from katrec.serving.saved_model import largest_difference, write
 from katrec.serving.served import Served
@@ -29,6 +30,7 @@ def export(
     result: Optional[dict[str, Any]],
     path: str,
     max_k: int,
+    extendable: bool = False,
 ) -> Recommender:
     """Writes a SavedModel, compares its scores with the model's, and says so in two lines.
 
@@ -39,6 +41,7 @@ def export(
       result: content of the run's result.json, for the metadata.
       path: the folder to make.
       max_k: the most items that a request may ask for.
+      extendable: also keep what `add_items` needs.
 
     Returns:
       The SavedModel as a `Recommender`.
@@ -59,7 +62,8 @@ def export(
     }
     ids = dataset.raw_ids("item"), dataset.raw_ids("user")
     served = Served(model, *ids, dataset.popularity(), max_k, metadata)
-    size = write(served, path, metadata, os.path.join(dataset.folder, "items.tsv"))
+    kept = (lambda folder: Extension(model, dataset, settings, []).write(folder)) if extendable else None
+    size = write(served, path, metadata, os.path.join(dataset.folder, "items.tsv"), kept)
     print(
         f"exported {settings.model} of {dataset.name} to {path}, {size / 2**20:.1f} MiB, "
         f"fingerprint {integrity.fingerprint(path)}"

@@ -1,8 +1,9 @@
-"""What a request says of the items that may be recommended: exclude, include, allow_seen."""
+"""What a request says of the items that may be recommended: exclude, include, allow_seen, cold_slots."""
 
 from __future__ import annotations
 
 import itertools
+import operator
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Optional
@@ -21,13 +22,19 @@ class Filters:
       exclude: as in `ItemLists`.
       include: the same.
       allow_seen: whether items of the history may be recommended.
+      cold_slots: how many of the items are cold ones, or None.
       is_known: function from an id to whether the model knows it; unknown ids to include are worth a warning.
 
     Raises:
-      ValueError: as `ItemLists`.
+      ValueError: as `ItemLists`, or `cold_slots` is no number from 0.
     """
 
-    def __init__(self, exclude: Any, include: Any, allow_seen: bool, is_known: Callable[[str], bool]) -> None:
+    def __init__(
+        self, exclude: Any, include: Any, allow_seen: bool, cold_slots: Any, is_known: Callable[[str], bool]
+    ) -> None:
+        if cold_slots is not None and (isinstance(cold_slots, bool) or operator.index(cold_slots) < 0):
+            raise ValueError(f"cold_slots is {cold_slots!r}, it must be a whole number from 0")
+        self._cold_slots = cold_slots
         self._exclude = ItemLists(exclude, "exclude")
         # The signature takes a row without ids for no list at all.
         self._include = ItemLists(include, "include", is_known, without_ids=MISSING)
@@ -36,7 +43,7 @@ class Filters:
     @property
     def given(self) -> bool:
         """Whether there is any."""
-        return self._exclude.given or self._include.given or self._allow_seen
+        return self._exclude.given or self._include.given or self._allow_seen or self._cold_slots is not None
 
     @property
     def for_each(self) -> bool:
@@ -52,7 +59,8 @@ class Filters:
         if not self.given:
             return {}
         lists = {"exclude": self._exclude.take(count), "include": self._include.take(count)}
-        return {**lists, "allow_seen": tf.constant(self._allow_seen)}
+        slots = -1 if self._cold_slots is None else operator.index(self._cold_slots)
+        return {**lists, "allow_seen": tf.constant(self._allow_seen), "cold_slots": tf.constant(slots)}
 
     def end(self, stacklevel: int) -> None:
         """Says what was unknown, by a UserWarning; `stacklevel` as in `warnings.warn`, from the caller's view.

@@ -16,11 +16,12 @@ Explanations = Sequence[Optional["Explanation"]]
 
 
 def as_table(rows: Rows, explanations: Explanations) -> str:
-    """Returns lines with rank, score, item and title, an explanation below each where there is one."""
+    """Returns lines with rank, score, item, title and whether it is cold; below each an explanation if there is one."""
     width = max([4, *(len(row["item"]) for row in rows)])
     lines = [f"{'rank':>4}  {'score':>9}  {'item':{width}}  title"]
     for row, explanation in zip(rows, explanations):
-        lines.append(f"{row['rank']:4}  {row['score']:9.4f}  {row['item']:{width}}  {row['title']}")
+        note = "  (cold)" if row["cold"] else ""
+        lines.append(f"{row['rank']:4}  {row['score']:9.4f}  {row['item']:{width}}  {row['title']}{note}")
         if explanation:
             lines += [f"      {line.strip()}" for line in explanation.text().splitlines()[1:]]
     return "\n".join(lines) + "\n"
@@ -44,7 +45,7 @@ def as_csv(rows: Rows, explanations: Explanations) -> str:
     """Returns CSV with a header; an explanation's text is its last column."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("rank", "item", "title", "score", *(("explanation",) if any(explanations) else ())))
+    writer.writerow(("rank", "item", "title", "score", "cold", *(("explanation",) if any(explanations) else ())))
     for row, explanation in zip(rows, explanations):
         writer.writerow(
             (
@@ -52,6 +53,7 @@ def as_csv(rows: Rows, explanations: Explanations) -> str:
                 row["item"],
                 row["title"],
                 f"{row['score']:.6g}",
+                int(row["cold"]),
                 *((explanation.text(),) if explanation else ()),
             )
         )

@@ -15,6 +15,8 @@ from tqdm import tqdm
 
 from katrec.common import files
 from katrec.common.command_line import UserError, reason
+from katrec.data import growth
+from katrec.data.growth import NewItems
 from katrec.serving import EXTRA, integrity, versions
 from katrec.serving.filters import FILTERED, Filters, padded_ids
 from katrec.serving.unknown import UnknownIds, as_id
@@ -34,6 +36,7 @@ class Recommender:
       saved: what `tf.saved_model.load` returned.
       titles: {item: title} of the items that have one.
       datasets_dir: folder of the prepared data sets, for explanations.
+      additions: what `add_items` added, for explanations.
 
     Attributes:
       metadata: data set, flags, versions, metrics of the model, a dict.
@@ -42,7 +45,13 @@ class Recommender:
       max_k: the most items that may be asked for.
     """
 
-    def __init__(self, saved: Any, titles: Mapping[str, str], datasets_dir: str = "datasets") -> None:
+    def __init__(
+        self,
+        saved: Any,
+        titles: Mapping[str, str],
+        datasets_dir: str = "datasets",
+        additions: Sequence[NewItems] = (),
+    ) -> None:
         self.signatures = saved.signatures
         self.titles = titles
         self.metadata = json.loads(self.signatures["metadata"]()["json"].numpy())
@@ -50,7 +59,7 @@ class Recommender:
         inputs = self.signatures["serving_default"].structured_input_signature[1]
         self.takes_users = "user" in inputs
         self._table: Any = None
-        self._datasets_dir = datasets_dir
+        self._datasets_dir, self._additions = datasets_dir, additions
         self._explainer: Any = None
 
     @classmethod
@@ -76,7 +85,7 @@ class Recommender:
         if os.path.exists(items):
             pairs = zip(files.read_column(items, "item_id"), files.read_column(items, "title"))
             titles = {item: title for item, title in pairs if title}
-        return cls(saved, titles, datasets_dir)
+        return cls(saved, titles, datasets_dir, growth.read(os.path.join(path, EXTRA)))
 
     def recommend(
         self,
@@ -87,6 +96,7 @@ class Recommender:
         exclude: Any = None,
         include: Any = None,
         allow_seen: bool = False,
+        cold_slots: Optional[int] = None,
     ) -> Any:
         """Recommends items that a history does not have.
 
@@ -103,18 +113,21 @@ class Recommender:
             no DataFrame, one list for each.
           include: in the same way, the only items that may be; of an empty list none is.
           allow_seen: whether items of the history may be recommended too.
+          cold_slots: so many of the k are the best cold items, as far as there are any, and no other is one; without it
+            the scores decide.
 
         Returns:
           A list for each history of pairs (item, score), the best first, fewer than k where no more items are left; of
-          a DataFrame a DataFrame with the columns user_id, rank, item_id, score (user and item as they were given).
+          a DataFrame a DataFrame with the columns user_id, rank, item_id, score (user and item as they were given) and
+          cold. `is_cold` says it of an item of a pair.
 
         Raises:
-          ValueError: k is not within 1 … max_k, the histories are of none of these kinds, or the users or the lists are
-            not as many.
+          ValueError: k is not within 1 … max_k, the histories are of none of these kinds, the users or the lists are
+            not as many, or cold_slots is below 0.
           UserError: a user or a time of a DataFrame is missing or not understood, or an export of an earlier version
             knows no filters.
         """
-        filters = self._filters(exclude, include, allow_seen)
+        filters = self._filters(exclude, include, allow_seen, cold_slots)
         if hasattr(histories, "columns"):
             return self._recommend_frame(histories, k, filters)
         if users is not None and hasattr(histories, "__len__") and len(users) != len(histories):
@@ -134,19 +147,20 @@ class Recommender:
         exclude: Any = None,
         include: Any = None,
         allow_seen: bool = False,
+        cold_slots: Optional[int] = None,
     ) -> Iterator[list[tuple[str, float]]]:
         """Yields what `recommend` lists, for any number of histories, in batches of 512; arguments as there.
 
         What it warns about is said at the end.
         """
-        filters = self._filters(exclude, include, allow_seen)
+        filters = self._filters(exclude, include, allow_seen, cold_slots)
         unknown = UnknownIds(self.knows)
         yield from self._stream(histories, k, users, unknown, filters)
         unknown.warn(stacklevel=2)
         filters.end(stacklevel=2)
 
-    def _filters(self, exclude, include, allow_seen):
-        filters = Filters(exclude, include, allow_seen, self.knows)
+    def _filters(self, exclude, include, allow_seen, cold_slots):
+        filters = Filters(exclude, include, allow_seen, cold_slots, self.knows)
         if filters.given and FILTERED not in self.signatures:
             raise UserError("this export is of a version of katrec without filters; export the run again")
         return filters
@@ -177,15 +191,31 @@ class Recommender:
         """Returns whether the model knows an item id, given as text."""
         return item in self._items()[1]
 
+    def is_cold(self, item: Any) -> bool:
+        """Returns whether nobody had interacted with an item when the model was trained.
+
+        Raises:
+          ValueError: the item is not known.
+        """
+        text = as_id(item)
+        if not self.knows(text):
+            raise ValueError(f"item {item!r} is not known to the model")
+        return text in self._items()[3]
+
     def _items(self):
-        """Returns the raw ids, {id: row}, and the items' unit vectors, read once."""
+        """Returns the raw ids, {id: row}, the items' unit vectors, and the cold ones' ids, read once."""
         if self._table is None:
             table = self.signatures["item_table"]()
             # The last columns are bias and popularity, which are no likeness.
             vectors = table["vectors"].numpy()[:, :-2]
             norms = np.linalg.norm(vectors, axis=1, keepdims=True)
             ids = [one.decode() for one in table["items"].numpy()]
-            self._table = ids, {one: row for row, one in enumerate(ids)}, vectors / np.maximum(norms, 1e-12)
+            rows = {one: row for row, one in enumerate(ids)}
+            # An export of an earlier version has no cold items.
+            cold = (
+                frozenset(ids[row] for row in np.flatnonzero(table["cold"].numpy())) if "cold" in table else frozenset()
+            )
+            self._table = ids, rows, vectors / np.maximum(norms, 1e-12), cold
         return self._table
 
     def similar_items(self, item: Any, k: int = 10) -> list[tuple[str, float]]:
@@ -194,7 +224,7 @@ class Recommender:
         Raises:
           ValueError: the item is not known, or k is not within 1 … number of items − 1.
         """
-        ids, rows, vectors = self._items()
+        ids, rows, vectors, _ = self._items()
         row = rows.get(as_id(item))
         if row is None:
             raise ValueError(f"item {item!r} is not known to the model")
@@ -219,7 +249,7 @@ class Recommender:
             # pandas and the graph's parts, which recommending does without.
             from katrec.serving.explanation import Explainer
 
-            self._explainer = Explainer(self, self._datasets_dir)
+            self._explainer = Explainer(self, self._datasets_dir, self._additions)
         return self._explainer.explain(history, item, user, count)
 
     def attention(self, history: Sequence[Any], user: Any = None) -> list[tuple[str, float]]:
@@ -272,14 +302,15 @@ class Recommender:
         users, histories = zip(*((one, items.tolist()) for one, items in grouped)) if len(frame) else ((), ())
         unknown = UnknownIds(self.knows)
         answers = self._stream(histories, k, users if self.takes_users else None, unknown, filters)
+        cold = self._items()[3]
         rows = [
-            (one, rank, found, score)
+            (one, rank, found, score, found in cold)
             for one, items in zip(users, answers)
             for rank, (found, score) in enumerate(items, start=1)
         ]
         unknown.warn(stacklevel=3)
         filters.end(stacklevel=3)
-        return pd.DataFrame(rows, columns=[user, "rank", item, "score"])
+        return pd.DataFrame(rows, columns=[user, "rank", item, "score", "cold"])
 
 
 def _checked_k(k, highest):

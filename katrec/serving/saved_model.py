@@ -6,8 +6,8 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +25,13 @@ from katrec.serving.served import Served
 USERS, BATCH_USERS = 1000, 100
 
 
-def write(served: Served, path: str, metadata: Mapping[str, Any], items_file: files.Path) -> int:
+def write(
+    served: Served,
+    path: str,
+    metadata: Mapping[str, Any],
+    items_file: files.Path,
+    write_more: Optional[Callable[[str], None]] = None,
+) -> int:
     """Writes a SavedModel that is whole or absent.
 
     Args:
@@ -33,6 +39,7 @@ def write(served: Served, path: str, metadata: Mapping[str, Any], items_file: fi
       path: the folder to make.
       metadata: goes to assets.extra/metadata.json.
       items_file: items.tsv of the prepared data set, copied beside it for the titles.
+      write_more: called with the folder of both, to put more there.
 
     Returns:
       Its size in bytes.
@@ -46,6 +53,8 @@ def write(served: Served, path: str, metadata: Mapping[str, Any], items_file: fi
             tf.saved_model.save(served, unfinished, signatures=served.signatures())
         files.write_json(os.path.join(unfinished, EXTRA, "metadata.json"), metadata)
         shutil.copy(items_file, os.path.join(unfinished, EXTRA, "items.tsv"))
+        if write_more:
+            write_more(os.path.join(unfinished, EXTRA))
         integrity.record(unfinished)
         os.rename(unfinished, path)
         beside.to_disk(os.path.dirname(unfinished))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -24,19 +24,20 @@ class Served(tf.Module):
 
     Signatures, all with named inputs and outputs; B histories, n of any size, oldest item first, "" is passed over:
 
-      - serving_default(history: string[B, n]) → items: string[B, 10], scores: float32[B, 10], unknown: int32[B];
-        recommend(history, k: int32[]) the same of k ≤ max_k items. Items of the history are never recommended; a place
-        that no item is left for is "" with −∞.
-      - recommend_filtered(history, k, exclude: string[B, e], include: string[B, c], allow_seen: bool[]): the same,
-        without the items to exclude; where a row of `include` has an id, the best of those alone; with `allow_seen`
-        items of the history too. "" is passed over.
+      - serving_default(history: string[B, n]) → items: string[B, 10], scores: float32[B, 10], cold: bool[B, 10], which
+        of the items nobody had interacted with, unknown: int32[B]; recommend(history, k: int32[]) the same of k ≤ max_k
+        items. Items of the history are never recommended; a place that no item is left for is "" with −∞.
+      - recommend_filtered(history, k, exclude: string[B, e], include: string[B, c], allow_seen: bool[],
+        cold_slots: int32[]): the same, without the items to exclude; where a row of `include` has an id, the best of
+        those alone; with `allow_seen` items of the history too; of `cold_slots` ≥ 0 so many of the k places have the
+        best cold items, as far as there are any, and the others none. "" is passed over.
       - recommend_from(history, candidates: string[B, c]) → scores: float32[B, c], −∞ for unknown ids; unknown.
       - rank(history, item: string[B]) → rank: int32[B], from 1, among the items outside the history, ties against it;
         0 for an unknown item.
-      - encode(history) → vectors: float32[B, q + 2]; item_table() → items: string[|I|], vectors: float32[|I|, q + 2]:
-        their inner products are the scores, for an approximate-nearest-neighbour index. The last two columns of the
-        items are their biases and c times their training interactions; a history's are 1, 0, those of an empty one 0,
-        1/c. c makes the column small, at most 2⁻¹⁰, or an index would find by it alone.
+      - encode(history) → vectors: float32[B, q + 2]; item_table() → items: string[|I|], cold: bool[|I|], vectors:
+        float32[|I|, q + 2]: their inner products are the scores, for an approximate-nearest-neighbour index. The last
+        two columns of the items are their biases and c times their training interactions; a history's are 1, 0, those
+        of an empty one 0, 1/c. c makes the column small, at most 2⁻¹⁰, or an index would find by it alone.
       - neighbours(history) → items: string[B, m], scores: float32[B, m], for a model with `neighbour_scores`: what is
         added to those products, once for each item; "" with 0 fills the rows.
       - metadata() → json: string[].
@@ -55,6 +56,7 @@ class Served(tf.Module):
       popularity: int[|I|], training interactions.
       max_k: largest k.
       metadata: what `metadata` returns, a dict that JSON can hold.
+      tables: other ones than the model's own `inference_tables`.
     """
 
     def __init__(
@@ -65,9 +67,10 @@ class Served(tf.Module):
         popularity: np.ndarray,
         max_k: int,
         metadata: Mapping[str, Any],
+        tables: Optional[ItemTables] = None,
     ) -> None:
         super().__init__()
-        tables = model.inference_tables()
+        tables = tables or model.inference_tables()
         self._history_length, self._padding = model.history_length, model.tokens.padding
         self._max_k = min(max_k, model.num_items)
         # Only these of the model's parts are kept: not the graph, nor what trains it.
@@ -79,6 +82,7 @@ class Served(tf.Module):
         popular = np.asarray(popularity, np.float32)[:, None] * self._popularity_scale
         columns = [tables.outputs, tables.bias[:, None], popular]
         self.items = tf.Variable(tf.concat(columns, axis=1), trainable=False, name="items")
+        self.is_cold = tf.Variable(model.is_cold, trainable=False, name="is_cold")
         self.users = None
         if tables.users is not None:
             # The last row is that of a user who is not known.
@@ -110,6 +114,7 @@ class Served(tf.Module):
                     **k,
                     **{name: tf.TensorSpec([None, None], tf.string, name) for name in ("exclude", "include")},
                     "allow_seen": tf.TensorSpec([], tf.bool, "allow_seen"),
+                    "cold_slots": tf.TensorSpec([], tf.int32, "cold_slots"),
                 },
             ),
             "recommend_from": (
@@ -118,7 +123,7 @@ class Served(tf.Module):
             ),
             "rank": (self._rank, {**history, "item": tf.TensorSpec([None], tf.string, "item")}),
             "encode": (self._encode, history),
-            "item_table": (lambda: {"items": self.item_ids.read_value(), "vectors": self.items.read_value()}, {}),
+            "item_table": (self._item_table, {}),
             "metadata": (lambda: {"json": tf.constant(self._metadata)}, {}),
         }
         if self.item_edges:
@@ -132,6 +137,10 @@ class Served(tf.Module):
             for name, (function, inputs) in made.items()
         }
 
+    def _item_table(self):
+        columns = {"items": self.item_ids, "cold": self.is_cold, "vectors": self.items}
+        return {name: column.read_value() for name, column in columns.items()}
+
     def _recommend_default(self, history, user=None):
         return self._recommend(history, tf.constant(min(DEFAULT_K, self._max_k)), user)
 
@@ -139,7 +148,7 @@ class Served(tf.Module):
         known, unknown = self._read(history)
         return {**self._best(k, known, user, _without), "unknown": unknown}
 
-    def _recommend_filtered(self, history, k, exclude, include, allow_seen, user=None):
+    def _recommend_filtered(self, history, k, exclude, include, allow_seen, cold_slots, user=None):
         known, unknown = self._read(history)
         excluded, included = self._read(exclude)[0], self._read(include)[0]
         chosen = tf.reduce_any(include != "", axis=1)
@@ -157,15 +166,24 @@ class Served(tf.Module):
             inside = tf.tensor_scatter_nd_update(tf.zeros_like(scores, tf.int32), places, ones) > 0
             return _without(excluded, tf.where(inside | ~chosen[:, None], scores, NO_SCORE))
 
-        return {**self._best(k, known, user, allowed, excluded, included, chosen), "unknown": unknown}
+        def pick(scores, k):
+            return tf.cond(
+                cold_slots < 0,
+                lambda: tuple(tf.math.top_k(scores, k)),
+                lambda: self._with_cold_slots(scores, k, tf.minimum(cold_slots, k)),
+            )
 
-    def _best(self, k, known, user, allowed, *inputs):
-        """Returns the items and scores of the k best of each history.
+        best = self._best(k, known, user, allowed, excluded, included, chosen, pick=pick)
+        return {**best, "unknown": unknown}
+
+    def _best(self, k, known, user, allowed, *inputs, pick=tf.math.top_k):
+        """Returns the items and scores of the k best of each history, and which are cold.
 
         Args:
           allowed: function of the histories' known items, the scores and the further inputs, which gives the scores
             with −∞ for what is not to be recommended.
           inputs: those further inputs, a row for each history.
+          pick: function of scores and k, which gives the scores and numbers of k of them, the best first.
         """
         with tf.control_dependencies(
             [
@@ -176,11 +194,25 @@ class Served(tf.Module):
             k = tf.identity(k)
 
         def best(scores, known, *others):
-            return tf.math.top_k(allowed(known, scores, *others), k)
+            return pick(allowed(known, scores, *others), k)
 
         scores, numbers = self._scored(best, [tf.float32, tf.int32], known, user, known, *inputs)
-        items = tf.where(scores > NO_SCORE, tf.gather(self.item_ids, numbers), NO_ITEM)
-        return {"items": items, "scores": scores}
+        there = scores > NO_SCORE
+        items = tf.where(there, tf.gather(self.item_ids, numbers), NO_ITEM)
+        return {"items": items, "scores": scores, "cold": tf.gather(self.is_cold, numbers) & there}
+
+    def _with_cold_slots(self, scores, k, slots):
+        """Returns scores and numbers of the `slots` best cold items and the best others, k together."""
+        parts = [
+            tf.math.top_k(tf.where(of_part, scores, NO_SCORE), count)
+            for of_part, count in ((~self.is_cold, k), (self.is_cold, slots))
+        ]
+        (warm, warm_numbers), (cold, cold_numbers) = parts
+        # Slots that no cold item is left for go to the others.
+        found = tf.math.count_nonzero(cold > NO_SCORE, axis=1, dtype=tf.int32)
+        warm = tf.where(tf.range(k) < k - found[:, None], warm, NO_SCORE)
+        together, places = tf.math.top_k(tf.concat([warm, cold], axis=1), k)
+        return together, tf.gather(tf.concat([warm_numbers, cold_numbers], axis=1), places, batch_dims=1)
 
     def _recommend_from(self, history, candidates, user=None):
         known, unknown = self._read(history)

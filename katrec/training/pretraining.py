@@ -47,7 +47,8 @@ READ = (
 
 def wanted(settings: Settings) -> bool:
     """Returns whether the run that the settings describe begins with pre-trained embeddings."""
-    return registry.MODELS[settings.model].pretrained_with is not None and settings.pretrained_embeddings
+    begins = registry.MODELS[settings.model].pretrained_with is not None and settings.pretrained_embeddings
+    return begins and not settings.init_from
 
 
 def pretrain(

@@ -18,7 +18,7 @@ from katrec.evaluation.summary import Summary
 from katrec.models import registry
 from katrec.models.build import build
 from katrec.settings import Settings
-from katrec.training import checkpoints, devices, pretraining, run_directory
+from katrec.training import checkpoints, devices, earlier, pretraining, run_directory
 from katrec.training.batches import Batches
 from katrec.training.checkpoints import LATEST, PRETRAINING, Checkpoints
 from katrec.training.log import Log
@@ -138,6 +138,8 @@ class Trainer:
                 print(f"going on from step {int(progress.step)} in {self._output_dir}")
             self._say_who_is_evaluated()
             self._log = Log(self._output_dir, int(progress.step), self._on_row)
+        if not going_on and self._settings.init_from:
+            self._begin_from_earlier()
         if not going_on and pretraining.wanted(self._settings):
             self._pretrain()
         if self._chief:
@@ -172,6 +174,13 @@ class Trainer:
             f"{error}; it was not saved: the last checkpoint is of step {int(self.progress.step):,}, the same command "
             f"goes on from there; where it comes to the same again, {lower}"
         )
+
+    def _begin_from_earlier(self):
+        new = earlier.begin_from(self._settings.init_from, self.model, self._dataset)
+        if self._chief:
+            told = ", ".join(f"{count:,} {what}s" for what, count in new.items() if count)
+            print(f"beginning with the weights of {self._settings.init_from}; new: {told or 'nothing'}")
+            self._latest.save()
 
     def _pretrain(self):
         self.progress.seconds.assign(

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
 import numpy as np
 import pandas as pd
 
-from katrec.common.command_line import FlagError, UserError, reason
+from katrec.common.command_line import FlagError, UserError
+from katrec.common.tabular import PACKED, ending_of, read, readable
 from preprocess.frames import frame_tables
 from preprocess.sources import Options
 from preprocess.tables import Tables
 
-SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
-PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 # What a column is called in the project's tables, and the flag that says what it is called in the user's.
 COLUMNS = {
     "interactions": {"user_id": "user_column", "item_id": "item_column", "timestamp": "time_column"},
@@ -78,7 +76,7 @@ def located(raw_dir: Optional[str], options: Options) -> dict[str, list[str]]:
 
 
 def _parts(path):
-    known = (*SEPARATORS, ".parquet")
+    known = readable()
     if os.path.isdir(path):
         # Spark and others leave _SUCCESS and hidden files beside the parts.
         names = sorted(name for name in os.listdir(path) if name[0] not in "._")
@@ -106,49 +104,6 @@ def placed(paths: Sequence[str], lengths: Sequence[int], row: int) -> str:
     part = int(np.searchsorted(ends, row, side="right"))
     row -= int(ends[part] - lengths[part])
     return f"{paths[part]}: row {row}" if ending_of(paths[part]) == ".parquet" else f"{paths[part]}: line {row + 2}"
-
-
-def read(path: str, rows: Optional[int] = None) -> pd.DataFrame:
-    """Returns a file's table, or only so many rows of a text file; all columns of a text file are text.
-
-    Raises:
-      UserError: it cannot be read.
-    """
-    ending = ending_of(path)
-    try:
-        if ending == ".parquet":
-            return pd.read_parquet(path)
-        with warnings.catch_warnings():
-            # pandas only warns where every row has a field more than the header.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                path,
-                sep=SEPARATORS[ending],
-                dtype=str,
-                keep_default_na=False,
-                index_col=False,
-                encoding="utf-8-sig",
-                skip_blank_lines=False,
-                nrows=rows,
-            )
-    except ImportError:
-        raise UserError(f"{path}: Parquet files need the package pyarrow; install katrec[parquet]") from None
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 ({error.reason}); convert it, for example with iconv") from None
-    except pd.errors.EmptyDataError:
-        raise UserError(f"{path}: line 1: the file is empty, a header is needed") from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise UserError(f"{path}: {str(error).split('C error: ')[-1].strip()} (a ragged line)") from None
-    except (OSError, EOFError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({reason(error)})") from None
-
-
-def ending_of(path: str) -> str:
-    """Returns the ending before that of a packed file, in small letters."""
-    stem, ending = os.path.splitext(path.lower())
-    return os.path.splitext(stem)[1] if ending in PACKED else ending
 
 
 def read_part(path: str, table: str, options: Options) -> pd.DataFrame:

@@ -19,10 +19,11 @@ from pyspark.sql import DataFrame, SparkSession, functions
 
 from katrec.common.command_line import UserError, reason
 from katrec.common.ids import BREAKS
+from katrec.common.tabular import SEPARATORS, ending_of, read
 from katrec.common.times import EXACT, as_dates, missing_ones
 from preprocess.frames import text_column
 from preprocess.sources import Options
-from preprocess.sources.delimited import SEPARATORS, ending_of, named_columns, placed, read
+from preprocess.sources.delimited import named_columns, placed
 
 # Text that Spark takes for a missing value; no file has it.
 NEVER = "\x00"

@@ -147,12 +147,12 @@ def test_models_without_a_graph_say_so(exported, load_once, make_settings):
 
 
 def test_formats(recommender):
-    rows = [{"rank": 1, "item": "i9", "title": "Film 9", "score": 0.25}]
+    rows = [{"rank": 1, "item": "i9", "title": "Film 9", "score": 0.25, "cold": True}]
     explanations = [recommender.explain(["i1", "i5"], "i9")]
-    assert as_table(rows, [None]).splitlines()[1].split() == ["1", "0.2500", "i9", "Film", "9"]
+    assert as_table(rows, [None]).splitlines()[1].split() == ["1", "0.2500", "i9", "Film", "9", "(cold)"]
     assert "path " in as_table(rows, explanations)
-    assert as_csv(rows, [None]) == "rank,item,title,score\n1,i9,Film 9,0.25\n"
-    assert as_csv(rows, explanations).startswith("rank,item,title,score,explanation\n")
+    assert as_csv(rows, [None]) == "rank,item,title,score,cold\n1,i9,Film 9,0.25,1\n"
+    assert as_csv(rows, explanations).startswith("rank,item,title,score,cold,explanation\n")
     parsed = json.loads(as_json(rows, explanations))
     assert parsed[0]["explanation"]["paths"][0]["hops"][0]["source"] == "Film 9"
 
@@ -214,7 +214,7 @@ TIMES = {
 def test_frames_may_have_times_of_any_kind(recommender, times, names):
     frame = pd.DataFrame({names[0]: ["a"] * 3, names[1]: ["i1", "i2", "i3"], "timestamp": times})
     given = recommender.recommend(frame.iloc[[2, 0, 1]], 4)
-    assert list(given.columns) == [names[0], "rank", names[1], "score"]
+    assert list(given.columns) == [names[0], "rank", names[1], "score", "cold"]
     [expected] = recommender.recommend([["i1", "i2", "i3"]], 4)
     assert list(given[names[1]]) == [item for item, _ in expected]
 

@@ -1,0 +1,174 @@
+"""Items that arrive after training, added to an export without training it again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from katrec.common import files
+from katrec.common.command_line import UserError, warn
+from katrec.common.ids import as_text, fault
+from katrec.data import item_edges
+from katrec.data.growth import NewItems, grow
+from katrec.layers.neighbour_scores import ItemEdges
+from katrec.models.base import ItemTables
+from katrec.models.build import build
+from katrec.models.transfer import edge_names, transfer
+from katrec.serving import integrity, versions
+from katrec.serving.extension import Extension, read
+from katrec.serving.recommender import Recommender
+from katrec.serving.saved_model import write
+from katrec.serving.served import Served
+
+TRIPLETS, LINKS, TITLES = ("head_id", "relation_id", "tail_id"), ("item_id", "entity_id"), ("item_id", "title")
+
+
+def add_items(
+    saved_model: str,
+    triplets: pd.DataFrame,
+    links: Optional[pd.DataFrame] = None,
+    titles: Optional[pd.DataFrame] = None,
+    *,
+    to: str,
+    datasets_dir: str = "datasets",
+) -> Recommender:
+    """Adds items that nobody has interacted with to an export, and writes another one; nothing is trained.
+
+    A new item's e⁽⁰⁾ is fitted to its own triplets with all else fixed (`katrec.models.new_nodes`), attention and
+    propagation over the graph with the new triplets give its e*, the item table grows by its row. All that the export
+    had is copied: what earlier items score stays as it was, and what their own neighbourhoods say of them, too.
+
+    Args:
+      saved_model: folder of an export that is `extendable`, or of its versions.
+      triplets: columns head_id, relation_id, tail_id: what the graph says of the new items.
+      links: columns item_id, entity_id: the new items. None where the triplets name items by their own ids: then each
+        end that the model does not know is a new item.
+      titles: columns item_id, title, or None.
+      to: folder to make.
+      datasets_dir: as in `Recommender`.
+
+    Returns:
+      The new export as a `Recommender`.
+
+    Raises:
+      UserError: there is something at `to`, the export cannot be extended, an item is known already, a table is not as
+        described, or no item can be added.
+    """
+    if os.path.exists(to):
+        raise UserError(f"{to}: exists; remove it or choose another name")
+    path = versions.newest(saved_model)
+    earlier = Recommender.load(path, datasets_dir)
+    known = read(path, earlier.metadata)
+    new = _new_items(triplets, links, known.dataset)
+    grown = grow(known.dataset, new)
+    for note in grown.notes:
+        warn(note)
+    added = set(grown.added)
+    new = NewItems(new.triplets, {item: entity for item, entity in new.links.items() if item in added})
+    model = build(known.settings, grown.dataset)
+    transfer(known.model, known.dataset, model, grown.dataset)
+    tables = _joined(tf.saved_model.load(path), known, model, grown.dataset)
+    metadata = {**earlier.metadata, "items": grown.dataset.num_items}
+    ids = grown.dataset.raw_ids("item"), grown.dataset.raw_ids("user")
+    popularity = grown.dataset.popularity()
+    served = Served(model, *ids, popularity, metadata["max_k"], metadata, tables)
+    extended = Extension(model, grown.dataset, known.settings, [*known.additions, new])
+    names = {**earlier.titles, **_titles(titles)}
+    with tempfile.TemporaryDirectory() as folder:
+        items_file = os.path.join(folder, "items.tsv")
+        columns = {"item_id": ids[0], "title": [names.get(item, "") for item in ids[0]]}
+        files.write_columns(items_file, columns)
+        write(served, to, metadata, items_file, extended.write)
+    print(
+        f"added {len(grown.added):,} items to the {known.dataset.num_items:,} of {path}: {to}, fingerprint "
+        f"{integrity.fingerprint(to)}"
+    )
+    return Recommender.load(to, datasets_dir)
+
+
+def _joined(saved, known, model, dataset):
+    """Returns the tables of the export with the new items' rows, which the grown model has."""
+    own, count = model.inference_tables(), known.dataset.num_items
+    edges = None
+    if own.edges is not None:
+        edges = _joined_edges(saved.item_edges, known, model, dataset, count)
+    return ItemTables(
+        inputs=tf.concat([saved.inputs[:count], own.inputs[count : dataset.num_items], saved.inputs[count:]], axis=0),
+        outputs=tf.concat([saved.items[:, :-2], own.outputs[count:]], axis=0),
+        users=None if own.users is None else saved.users[:-1],
+        edges=edges,
+        bias=tf.concat([saved.items[:, -2], own.bias[count:]], axis=0),
+    )
+
+
+def _joined_edges(earlier, known, model, dataset, count):
+    """Returns the export's edges between earlier items, and the grown model's that a new item has part in."""
+    new = item_edges.ItemEdges(*(np.asarray(one) for one in model.neighbours.edges))
+    heads = np.repeat(np.arange(dataset.num_items), np.diff(new.starts))
+    inside = (heads >= count) | (new.tails >= count)
+    parts = [[heads[inside], new.relations[inside], new.tails[inside], new.counts[inside]]]
+    if earlier:
+        starts, relations, tails, counts = (one.numpy() for one in earlier)
+        names = edge_names(model, dataset)
+        renumbered = np.array([names.index(one) for one in edge_names(known.model, known.dataset)])
+        parts.append([np.repeat(np.arange(count), np.diff(starts)), renumbered[relations], tails, counts])
+    heads, relations, tails, counts = map(np.concatenate, zip(*parts))
+    order = np.lexsort((tails, relations, heads))
+    starts = np.searchsorted(heads[order], np.arange(dataset.num_items + 1))
+    return ItemEdges(
+        tf.constant(starts, tf.int32),
+        tf.constant(relations[order], tf.int32),
+        tf.constant(tails[order], tf.int32),
+        tf.constant(counts[order], tf.float32),
+    )
+
+
+def _new_items(triplets, links, dataset):
+    """Returns the tables as `NewItems`."""
+    rows = _texts(triplets, TRIPLETS, "triplets", breaks=True)
+    if links is not None:
+        named = _texts(links, LINKS, "links")
+        given: dict[str, str] = {}
+        for item, entity in named:
+            if given.setdefault(item, entity) != entity:
+                raise UserError(f"links: item {item!r} is linked to a second entity, {entity!r}; keep one link an item")
+        return NewItems(rows, given)
+    known = set(dataset.raw_ids("entity"))
+    ends = dict.fromkeys(end for head, _, tail in rows for end in (head, tail) if end not in known)
+    return NewItems(rows, {end: end for end in ends})
+
+
+def _titles(titles: Optional[pd.DataFrame]) -> Mapping[str, str]:
+    if titles is None:
+        return {}
+    items = [item for (item,) in _texts(titles[["item_id"]], TITLES[:1], "titles")] if "item_id" in titles else []
+    if not items or "title" not in titles:
+        raise UserError(f"titles: needs the columns {', '.join(TITLES)}; it has {list(titles.columns)}")
+    return dict(zip(items, (as_text(title) or "" for title in titles["title"])))
+
+
+def _texts(frame: Any, columns: Sequence[str], title: str, breaks: bool = False) -> list[tuple[str, ...]]:
+    """Returns a table's ids as text, a tuple a row.
+
+    Raises:
+      UserError: a column is missing, or a value is no id.
+    """
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise UserError(f"{title}: no column {missing[0]!r}; it has {list(frame.columns)}")
+    rows = []
+    for number, row in enumerate(frame[list(columns)].itertuples(index=False)):
+        texts = tuple(as_text(value) or "" for value in row)
+        wrong = next(
+            (f"{name} {why}" for name, why in zip(columns, (fault(one, breaks) for one in texts)) if why), None
+        )
+        if wrong:
+            raise UserError(f"{title}: row {number}: {wrong}")
+        rows.append(texts)
+    return rows
