@@ -160,6 +160,12 @@ class Settings:
         "Items that follow each other in the training histories within so many places are neighbours too; 0: none are.",
         low=0,
     )
+    similar_items: int = _setting(
+        0,
+        "Items whose entities in the graph are most alike are neighbours too, so many of each and as many cold ones; "
+        "0: none are.",
+        low=0,
+    )
     user_modeling: bool = _setting(False, "Explicit user modelling: the hidden state is [e_u* ‖ v].")
 
     # An earlier run's weights.

@@ -96,7 +96,7 @@ def grow(dataset: Dataset, new: NewItems) -> Grown:
     left_out = [item for item, entity in links.items() if entity not in described]
     notes = [f"{_listed(left_out)}: left out, no triplet joins it to a known entity"] if left_out else []
     notes += [
-        f"{counts[name]:,} triplets left out: {why}"
+        f"triplets left out: {counts[name]:,}, {why}"
         for name, why in (
             ("other", "neither end is a new item"),
             ("relation", "the relation is not known to the model"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 from scipy import sparse
 
@@ -37,26 +39,35 @@ def item_vectors(dataset: Dataset, with_items: bool = True, by_rarity: bool = Tr
     return (sparse.diags(1 / np.maximum(lengths, np.finfo(float).tiny)) @ vectors).tocsr()
 
 
-def most_alike(vectors: sparse.csr_matrix, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def most_alike(
+    vectors: sparse.csr_matrix,
+    count: int,
+    among: Optional[np.ndarray] = None,
+    items: Optional[np.ndarray] = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns pairs of an item and one of those whose vectors have the largest cosine with its own.
 
     Args:
       vectors: unit vectors, csr[|I|, …].
       count: how many an item has at most; those with cosine 0 are left out.
+      among: which items they are looked for among, bool[|I|]; all, if not given.
+      items: whose, int[n], ascending; all items', if not given.
 
     Returns:
       Items int64[P], ascending; the others int64[P]; their cosines float64[P].
     """
     count = min(count, vectors.shape[0] - 1)
-    parts = []
-    for start in range(0, vectors.shape[0], BLOCK_ITEMS):
-        block = vectors[start : start + BLOCK_ITEMS]
-        cosines = (vectors @ block.toarray().T).T
-        rows = np.arange(len(cosines))
-        cosines[rows, start + rows] = 0
+    items = np.arange(vectors.shape[0]) if items is None else items
+    parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    for start in range(0, len(items), BLOCK_ITEMS):
+        block = items[start : start + BLOCK_ITEMS]
+        cosines = (vectors @ vectors[block].toarray().T).T
+        cosines[np.arange(len(block)), block] = 0
+        if among is not None:
+            cosines[:, ~among] = 0
         best = np.sort(np.argpartition(-cosines, count - 1, axis=1)[:, :count], axis=1)
         found = np.take_along_axis(cosines, best, axis=1)
         row, place = np.nonzero(found > 0)
-        parts.append((start + row, best[row, place], found[row, place]))
-    items, others, values = map(np.concatenate, zip(*parts))
-    return items, others, values
+        parts.append((block[row], best[row, place], found[row, place]))
+    owners, others, values = map(np.concatenate, zip(*parts))
+    return owners, others, values

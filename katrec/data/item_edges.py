@@ -7,8 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from katrec.data import item_contents
 from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.data.dataset import Dataset
+
+TRANSITIONS = ("later", "earlier")
 
 
 class ItemEdges(NamedTuple):
@@ -16,10 +19,11 @@ class ItemEdges(NamedTuple):
 
     Attributes:
       starts: int32[|I| + 1], where the edges of each item j begin.
-      relations: int32[E], r: those of the graph that join items, numbered anew from 0; then two for each distance
-        d = 1, 2, … of transitions, "d places later" and "d places earlier".
+      relations: int32[E], r: those of the graph that join items, numbered anew from 0; where wanted one of items that
+        are alike; then two for each distance d = 1, 2, … of transitions, "d places later" and "d places earlier".
       tails: int32[E], i.
-      counts: float32[E], how often: 1 of a triplet, the number of times of a transition.
+      counts: float32[E], c, how often: 1 of a triplet, the number of times of a transition; of items that are alike
+        log₂(1 + c) is the cosine (`katrec.data.item_contents`).
     """
 
     starts: np.ndarray
@@ -29,7 +33,11 @@ class ItemEdges(NamedTuple):
 
 
 def names(
-    graph: CollaborativeGraph, dataset: Dataset, relations: Sequence[Hashable], transition_reach: int
+    graph: CollaborativeGraph,
+    dataset: Dataset,
+    relations: Sequence[Hashable],
+    transition_reach: int,
+    similar_items: int = 0,
 ) -> list[Hashable]:
     """Returns what names each relation of the edges.
 
@@ -38,40 +46,76 @@ def names(
       dataset: as there.
       relations: names of the graph's.
       transition_reach: as there.
+      similar_items: as there.
     """
     present = np.unique(graph.relations[_between_items(graph, dataset)])
-    distances = range(1, transition_reach + 1)
-    return [*(relations[one] for one in present), *((way, one) for one in distances for way in ("later", "earlier"))]
+    alike = ["alike"] if similar_items else []
+    transitions = [(way, one) for one in range(1, transition_reach + 1) for way in TRANSITIONS]
+    return [*(relations[one] for one in present), *alike, *transitions]
 
 
 def _between_items(graph, dataset):
     return (graph.heads < dataset.num_items) & (graph.tails < dataset.num_items) & (graph.heads != graph.tails)
 
 
-def build(graph: CollaborativeGraph, dataset: Dataset, transition_reach: int) -> ItemEdges:
+def build(graph: CollaborativeGraph, dataset: Dataset, transition_reach: int, similar_items: int = 0) -> ItemEdges:
     """Returns the edges between items.
 
     Args:
       graph: the data set's.
       dataset: its training histories are read.
       transition_reach: an item's successors and predecessors in them within so many places are edges too.
+      similar_items: so many of the items most like it are, and as many of the cold ones.
     """
     inside = _between_items(graph, dataset)
     present, relations = np.unique(graph.relations[inside], return_inverse=True)
     parts = [(graph.heads[inside], relations, graph.tails[inside], np.ones(inside.sum()))]
+    first = len(present)
+    if similar_items:
+        items, others, cosines = _alike(dataset, similar_items)
+        parts.append((items, np.full(len(items), first), others, np.exp2(cosines) - 1))
+        first += 1
     for distance in range(1, transition_reach + 1):
         before, after, counts = _transitions(dataset, distance)
-        later = np.full(len(before), len(present) + 2 * (distance - 1))
+        later = np.full(len(before), first + 2 * (distance - 1))
         parts += [(before, later, after, counts), (after, later + 1, before, counts)]
-    heads, relations, tails, counts = map(np.concatenate, zip(*parts))
+    return in_order([np.concatenate(one) for one in zip(*parts)], dataset.num_items)
+
+
+def in_order(edges: Sequence[np.ndarray], num_items: int) -> ItemEdges:
+    """Returns edges (j, r, i) in any order as `ItemEdges`.
+
+    Args:
+      edges: j, r, i and c, [E] each.
+      num_items: |I|.
+    """
+    heads, relations, tails, counts = edges
     order = np.lexsort((tails, relations, heads))
-    starts = np.searchsorted(heads[order], np.arange(dataset.num_items + 1))
+    starts = np.searchsorted(heads[order], np.arange(num_items + 1))
     return ItemEdges(
         starts.astype(np.int32),
         relations[order].astype(np.int32),
         tails[order].astype(np.int32),
         counts[order].astype(np.float32),
     )
+
+
+def heads_of(edges: ItemEdges) -> np.ndarray:
+    """Returns j of each edge, int64[E]."""
+    return np.repeat(np.arange(len(edges.starts) - 1), np.diff(edges.starts))
+
+
+def within(edges: ItemEdges, wanted: np.ndarray) -> ItemEdges:
+    """Returns the edges that lead to wanted items, bool[|I|]."""
+    inside = wanted[edges.tails]
+    return in_order([one[inside] for one in (heads_of(edges), *edges[1:])], len(wanted))
+
+
+def _alike(dataset, count):
+    """Returns each item's most similar ones and their cosines, of the cold items as many as of the others."""
+    vectors = item_contents.item_vectors(dataset)
+    groups = [group for group in (~dataset.is_cold, dataset.is_cold) if group.any()]
+    return map(np.concatenate, zip(*(item_contents.most_alike(vectors, count, group) for group in groups)))
 
 
 def _transitions(dataset, distance):

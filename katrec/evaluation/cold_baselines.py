@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from katrec.common.command_line import UserError
 from katrec.data.cold_items import hold_out, with_cold_validation
 from katrec.data.dataset import Dataset
 from katrec.data.item_contents import item_vectors
@@ -136,16 +137,26 @@ def evaluate(dataset: Dataset, share: float, seed: int) -> list[Ranked]:
       dataset: all of it; the rest as in `hold_out`.
       share: as there.
       seed: as there.
+
+    Raises:
+      UserError: as `hold_out`, or no user's test item is cold.
     """
     held, tuned = hold_out(dataset, share, seed), with_cold_validation(dataset, share, seed)
+    if not held.is_cold[held.test[held.test >= 0]].any():
+        raise UserError(f"data set {dataset.name}: no user's test item is one of the {len(held.cold)} cold items")
     found = []
     for baseline in BASELINES:
         choices = [dict(zip(baseline.choices, values)) for values in itertools.product(*baseline.choices.values())]
-        reached = [_ranks(baseline, tuned, "valid", choice)[0] for choice in choices] if len(choices) > 1 else [[1]]
-        best = choices[int(np.argmax([metrics(ranks)[CHOSEN_BY] for ranks in reached]))]
+        best = max(choices, key=lambda choice: _reached(baseline, tuned, choice)) if len(choices) > 1 else choices[0]
         among_cold, full = _ranks(baseline, held, "test", best)
         found.append(Ranked(baseline.title, best, metrics(among_cold), metrics(full)))
     return found
+
+
+def _reached(baseline, tuned, choice):
+    """Returns the metric by which a choice is made; 0 where no validation item is cold."""
+    ranks, _ = _ranks(baseline, tuned, "valid", choice)
+    return metrics(ranks)[CHOSEN_BY] if ranks else 0.0
 
 
 def _ranks(baseline, dataset, split, choice):

@@ -89,8 +89,11 @@ class Plan(NamedTuple):
         if self.cold_item_share:
             name = f"cold-{self.cold_item_share:g}-{self.cold_seed}/{name}"
             protocol = (f"--cold_item_share={self.cold_item_share}", f"--cold_seed={self.cold_seed}")
+        # What a model has otherwise where items are new stands in a file of its own.
+        of_protocol = settings_file(self.datasets_dir, dataset, f"{model}-cold.txt") if self.cold_item_share else None
         arguments = (
             *flagfiles(self.datasets_dir, dataset, model),
+            *([f"--flagfile={of_protocol}"] if of_protocol else []),
             *common_flags(dataset, model, seed, self.datasets_dir, self.runs_dir),
             f"--ablation={variant}",
             *protocol,

@@ -8,7 +8,7 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
-from katrec.data import collaborative_graph, item_attributes, item_edges
+from katrec.data import collaborative_graph, item_attributes, item_edges, stand_ins
 from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.data.dataset import Dataset
 from katrec.layers import (
@@ -18,7 +18,9 @@ from katrec.layers import (
     NeighbourScores,
     embedding_initializer,
 )
+from katrec.layers.neighbour_scores import ItemEdges
 from katrec.layers.seeds import fold
+from katrec.layers.sparse_products import FixedMatrix
 from katrec.layers.transr import pairwise_loss
 from katrec.models import new_nodes
 from katrec.models.base import ItemTables
@@ -32,7 +34,7 @@ class KATRec(TransformerModel):
     Args:
       settings: as in `TransformerModel`, and entity_dim, relation_dim, propagation_dims, message_dropout, l2_normalize,
         attention, transformer_inputs, item_table, item_table_dropout, attribute_vectors, entity_loss, fusion,
-        fusion_activation, neighbour_scores, neighbour_gaps, transition_reach, user_modeling, kg_l2.
+        fusion_activation, neighbour_scores, neighbour_gaps, transition_reach, similar_items, user_modeling, kg_l2.
       dataset: its collaborative graph is built; sizes are read.
       policy: as in `TransformerModel`.
 
@@ -50,6 +52,7 @@ class KATRec(TransformerModel):
         self.kg_l2 = settings.kg_l2
         self.entity_loss = settings.entity_loss
         self.user_modeling = settings.user_modeling
+        self.similar_items = settings.similar_items
         self.encoder = KnowledgeGraphEncoder(
             *collaborative_graph.build(dataset),
             entity_dim=settings.entity_dim,
@@ -80,12 +83,33 @@ class KATRec(TransformerModel):
                 name="W", shape=(settings.node_dim, settings.node_dim), initializer=embedding_initializer()
             )
         if settings.neighbour_scores:
-            edges = item_edges.build(self.graph, dataset, settings.transition_reach)
+            edges = item_edges.build(self.graph, dataset, settings.transition_reach, settings.similar_items)
             if len(edges.tails):
-                self.neighbours = NeighbourScores(
-                    *edges, settings.neighbour_gaps, settings.transition_reach, name="neighbours"
-                )
+                self.neighbours = self._neighbour_scores(edges, dataset, settings)
+        self.stand_ins = None
+        if len(dataset.cold):
+            found = stand_ins.build(dataset)
+            self.stand_ins = FixedMatrix(*found, (dataset.num_items, dataset.num_items))
+            self._has_stand_ins = np.isin(np.arange(dataset.num_items), found.items)
         self.fusion = ItemCooccurrence(settings.fusion_activation, dtype=policy) if settings.fusion else None
+
+    def _neighbour_scores(self, edges, dataset, settings):
+        """Makes the layer, and the edges of prediction: cold items are no answers in training."""
+        trained = item_edges.within(edges, ~dataset.is_cold)
+        layer = NeighbourScores(*trained, settings.neighbour_gaps, settings.transition_reach, name="neighbours")
+        self.edges = layer.edges
+        if len(dataset.cold):
+            names = item_edges.names(
+                self.graph,
+                dataset,
+                range(self.encoder.num_relations),
+                settings.transition_reach,
+                settings.similar_items,
+            )
+            is_transition = np.array([isinstance(one, tuple) for one in names])
+            joined = stand_ins.with_transitions(edges, stand_ins.build(dataset), is_transition)
+            self.edges = ItemEdges(*map(tf.constant, joined))
+        return layer
 
     @property
     def graph(self) -> CollaborativeGraph:
@@ -153,8 +177,28 @@ class KATRec(TransformerModel):
             inputs=tf.concat([inputs, self.special_tokens], axis=0),
             outputs=outputs,
             users=nodes[self.num_entities :] if self.user_modeling else None,
-            edges=self.neighbours.edges if self.neighbours else None,
+            edges=self.edges if self.neighbours else None,
         )
+
+    def inference_tables(self) -> ItemTables:
+        """A cold item has the vector and the bias of its stand-ins (`katrec.data.stand_ins`), their weighted mean.
+
+        One without any has those of `RankingModel`: of the vector the graph's part, and the mean bias.
+        """
+        tables = super().inference_tables()
+        if self.stand_ins is None:
+            return tables
+        inputs = tables.inputs[: self.num_items]  # type: ignore[index]
+        special = tables.inputs[self.num_items :]  # type: ignore[index]
+        return tables._replace(
+            outputs=self._with_stand_ins(tables.outputs),
+            bias=self._with_stand_ins(tables.bias[:, None])[:, 0],
+            inputs=tf.concat([self._with_stand_ins(inputs), special], axis=0),
+        )
+
+    def _with_stand_ins(self, rows):
+        of_others = tf.cast(self.stand_ins.times(tf.cast(rows, tf.float32)), rows.dtype)
+        return tf.where(self._has_stand_ins[:, None], of_others, rows)
 
     def auxiliary_loss(self, vectors: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """λ times the `ItemTable`'s entity loss. See `TransformerModel`."""

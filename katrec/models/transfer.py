@@ -91,7 +91,9 @@ def _keys(what: str, model: Any, dataset: Dataset) -> list[list[Hashable]]:
 def edge_names(model: Any, dataset: Dataset) -> list[Hashable]:
     """Returns what names each relation of the edges of a model with `neighbours`."""
     neighbours = model.neighbours
-    named = item_edges.names(model.graph, dataset, _relation_names(dataset), neighbours.transition_reach)
+    named = item_edges.names(
+        model.graph, dataset, _relation_names(dataset), neighbours.transition_reach, model.similar_items
+    )
     # The last transitions may be missing.
     return named[: neighbours.num_relations]
 

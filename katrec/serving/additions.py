@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
@@ -12,7 +13,7 @@ import pandas as pd
 import tensorflow as tf
 
 from katrec.common import files
-from katrec.common.command_line import UserError, warn
+from katrec.common.command_line import UserError
 from katrec.common.ids import as_text, fault
 from katrec.data import item_edges
 from katrec.data.growth import NewItems, grow
@@ -68,7 +69,7 @@ def add_items(
     new = _new_items(triplets, links, known.dataset)
     grown = grow(known.dataset, new)
     for note in grown.notes:
-        warn(note)
+        warnings.warn(note, UserWarning, stacklevel=2)
     added = set(grown.added)
     new = NewItems(new.triplets, {item: entity for item, entity in new.links.items() if item in added})
     model = build(known.settings, grown.dataset)
@@ -109,8 +110,8 @@ def _joined(saved, known, model, dataset):
 
 def _joined_edges(earlier, known, model, dataset, count):
     """Returns the export's edges between earlier items, and the grown model's that a new item has part in."""
-    new = item_edges.ItemEdges(*(np.asarray(one) for one in model.neighbours.edges))
-    heads = np.repeat(np.arange(dataset.num_items), np.diff(new.starts))
+    new = item_edges.ItemEdges(*(one.numpy() for one in model.edges))
+    heads = item_edges.heads_of(new)
     inside = (heads >= count) | (new.tails >= count)
     parts = [[heads[inside], new.relations[inside], new.tails[inside], new.counts[inside]]]
     if earlier:
@@ -118,15 +119,8 @@ def _joined_edges(earlier, known, model, dataset, count):
         names = edge_names(model, dataset)
         renumbered = np.array([names.index(one) for one in edge_names(known.model, known.dataset)])
         parts.append([np.repeat(np.arange(count), np.diff(starts)), renumbered[relations], tails, counts])
-    heads, relations, tails, counts = map(np.concatenate, zip(*parts))
-    order = np.lexsort((tails, relations, heads))
-    starts = np.searchsorted(heads[order], np.arange(dataset.num_items + 1))
-    return ItemEdges(
-        tf.constant(starts, tf.int32),
-        tf.constant(relations[order], tf.int32),
-        tf.constant(tails[order], tf.int32),
-        tf.constant(counts[order], tf.float32),
-    )
+    joined = item_edges.in_order([np.concatenate(one) for one in zip(*parts)], dataset.num_items)
+    return ItemEdges(*map(tf.constant, joined))
 
 
 def _new_items(triplets, links, dataset):

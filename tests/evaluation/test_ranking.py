@@ -20,11 +20,11 @@ class FixedScores:
         self._scores = tf.constant(scores, tf.float32)
         self.tokens = tokens_of(scores.shape[1])
         self.history_length = history_length
-        self.item_bias = tf.zeros([scores.shape[1]])
+        self.is_cold = np.zeros(scores.shape[1], bool)
         self.read = []
 
     def inference_tables(self):
-        return ItemTables(tf.zeros([0]), tf.eye(self.tokens.padding))
+        return ItemTables(tf.zeros([0]), tf.eye(self.tokens.padding), bias=tf.zeros([self.tokens.padding]))
 
     def next_item_vectors(self, histories, users, tables):
         tf.py_function(lambda u, h: self.read.append((u.numpy(), h.numpy())), [users, histories], [])

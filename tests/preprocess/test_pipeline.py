@@ -173,3 +173,31 @@ def test_triplets_are_sorted_unique_and_within_range(triplets, entity_count, rel
     assert set(range(2, len(prepared.entity_ids))) <= used
     steps = [row for row in prepared.report if "before" in row]
     assert all(row["before"] - row["dropped"] == row["kept"] for row in steps)
+
+
+COLD = Settings(2, 0, 0, cold_items=True)
+SHOP = (
+    # q has one interaction, and the log has no r, s and t.
+    [("u", "o", 1), ("u", "p", 2), ("u", "q", 3), ("v", "o", 4), ("v", "p", 5), ("w", "p", 6), ("w", "o", 7)],
+    [("eo", "kind", "k"), ("er", "kind", "k"), ("eq", "kind", "k"), ("es", "kind", "far"), ("far", "kind", "k")],
+    [("o", "eo"), ("p", "ep"), ("q", "eq"), ("r", "er"), ("s", "es"), ("t", "et")],
+)
+
+
+def test_linked_items_without_interactions_are_kept_where_a_triplet_has_them():
+    prepared = prepare(tables(*SHOP), COLD)
+    assert prepared.item_ids.tolist() == ["o", "p", "q", "r", "s"]
+    assert [prepared.item_ids[item] for item in prepared.cold] == ["q", "r", "s"]
+    assert sequences(prepared) == {"u": ["o", "p"], "v": ["o", "p"], "w": ["p", "o"]}
+    row = next(row for row in prepared.report if "without interactions" in row["step"])
+    assert (row["before"], row["kept"]) == (4, 3)
+    as_before = prepare(tables(*SHOP), COLD._replace(cold_items=False))
+    assert as_before.item_ids.tolist() == ["o", "p"] and not len(as_before.cold)
+
+
+def test_an_item_that_only_held_out_places_have_is_cold_too():
+    rows = [("u", "o", 1), ("u", "o", 2), ("u", "p", 3)]
+    prepared = prepare(
+        tables(rows, [("eo", "kind", "ep")], [("o", "eo"), ("p", "ep")]), COLD._replace(min_interactions=0)
+    )
+    assert [prepared.item_ids[item] for item in prepared.cold] == ["p"] and prepared.test.tolist() == [1]
