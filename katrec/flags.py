@@ -42,6 +42,8 @@ def _define(field: dataclasses.Field, flag_values: flags.FlagValues) -> None:
         flags.DEFINE_integer(default=default, lower_bound=meta["low"], upper_bound=meta["high"], **common)
     elif isinstance(kind, float):
         flags.DEFINE_float(default=default, lower_bound=meta["low"], upper_bound=meta["high"], **common)
+    elif choices is None:
+        flags.DEFINE_string(default=default, **common)
     else:
         flags.DEFINE_enum(default=default, enum_values=choices, **common)
 
