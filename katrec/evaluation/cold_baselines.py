@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from scipy import sparse
@@ -35,19 +35,21 @@ class Baseline(NamedTuple):
 
 
 class Ranked(NamedTuple):
-    """What a baseline reaches for the users whose test item is cold.
+    """What a baseline reaches.
 
     Attributes:
       title: its name.
       choice: the values that did best on the cold items' validation interactions.
-      among_cold: metrics of the target's rank among the cold items.
+      among_cold: metrics of the rank of a cold target among the cold items.
       full: the same among all items.
+      warm: of the users whose target is not cold, among all items; None where there are none.
     """
 
     title: str
     choice: dict[str, Any]
     among_cold: dict[str, float]
     full: dict[str, float]
+    warm: Optional[dict[str, float]]
 
 
 def by_chance(dataset: Dataset, split: str, users: np.ndarray) -> np.ndarray:
@@ -149,7 +151,9 @@ def evaluate(dataset: Dataset, share: float, seed: int) -> list[Ranked]:
         choices = [dict(zip(baseline.choices, values)) for values in itertools.product(*baseline.choices.values())]
         best = max(choices, key=lambda choice: _reached(baseline, tuned, choice)) if len(choices) > 1 else choices[0]
         among_cold, full = _ranks(baseline, held, "test", best)
-        found.append(Ranked(baseline.title, best, metrics(among_cold), metrics(full)))
+        _, warm = _ranks(baseline, held, "test", best, cold=False)
+        of_warm = metrics(warm) if warm else None
+        found.append(Ranked(baseline.title, best, metrics(among_cold), metrics(full), of_warm))
     return found
 
 
@@ -159,11 +163,11 @@ def _reached(baseline, tuned, choice):
     return metrics(ranks)[CHOSEN_BY] if ranks else 0.0
 
 
-def _ranks(baseline, dataset, split, choice):
-    """Returns the ranks of the cold targets among the cold items and among all, those of the history left out."""
+def _ranks(baseline, dataset, split, choice, cold=True):
+    """Returns the ranks of cold (or other) targets among the cold items and among all, those of the history left out."""
     targets = getattr(dataset, split)
     is_cold = dataset.is_cold
-    users = np.flatnonzero((targets >= 0) & is_cold[targets])
+    users = np.flatnonzero((targets >= 0) & (is_cold[targets] == cold))
     offsets, items = dataset.histories(split)
     ranks: tuple[list, list] = ([], [])
     for start in range(0, len(users), BATCH_USERS):

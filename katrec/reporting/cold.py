@@ -61,7 +61,10 @@ def write(
             "The simple baselines' choices are those that rank the validation interactions that were taken away best.",
         ],
     )
-    rows = {_name(one): [{"cold": {AMONG_COLD: one.among_cold, "full": one.full}}] for one in simple}
+    rows = {
+        _name(one): [{"cold": {AMONG_COLD: one.among_cold, "full": one.full}, "warm": {"full": one.warm}}]
+        for one in simple
+    }
     rows.update(
         {
             registry.MODELS[model].title: [run.result["test_groups"]["target"] for run in of]
@@ -90,8 +93,9 @@ def _name(simple):
 
 
 def _column(rows, group, protocol, metric):
-    """Returns a column's cells: means over the seeds; "—" for what ranks no warm item."""
-    values = [np.array([one[group][protocol][metric] for one in of_name if group in one]) for of_name in rows.values()]
+    """Returns a column's cells: means over the seeds; "—" where there is no such user."""
+    found = [[one[group][protocol] for one in of_name if one.get(group, {}).get(protocol)] for of_name in rows.values()]
+    values = [np.array([one[metric] for one in of_name]) for of_name in found]
     texts = [
         f"{one.mean():.4f}" + (f" ± {one.std(ddof=1):.4f}" if len(one) > 1 else "") if len(one) else "—"
         for one in values
