@@ -164,7 +164,7 @@ def _reached(baseline, tuned, choice):
 
 
 def _ranks(baseline, dataset, split, choice, cold=True):
-    """Returns the ranks of cold (or other) targets among the cold items and among all, those of the history left out."""
+    """Returns the ranks of cold, or other, targets among cold items and among all, without those of the history."""
     targets = getattr(dataset, split)
     is_cold = dataset.is_cold
     users = np.flatnonzero((targets >= 0) & (is_cold[targets] == cold))
