@@ -1,9 +1,8 @@
 """Adds items that arrived after training to an export, and writes another one; nothing is trained.
 
-  python -m katrec.export --output_dir=runs/ml-100k/katrec-seed1 --saved_model=models/katrec --extendable
   python -m katrec.add_items --saved_model=models/katrec --triplets=new.csv --links=links.csv --to=models/katrec-2
 
-Tables are CSV, TSV or Parquet: triplets head_id, relation_id, tail_id; links item_id, entity_id; titles item_id, title.
+The export must be one of katrec.export --extendable. Tables are CSV, TSV or Parquet: triplets head_id, relation_id, tail_id; links item_id, entity_id; titles item_id, title.
 Without links each end of a triplet that the model does not know is a new item.
 """
 

@@ -383,6 +383,7 @@ def test_experiments_refuse(command, arguments, message):
         ("preprocess.synthesize", "--scale"),
         ("katrec.export", "--max_k"),
         ("katrec.recommend", "--explain"),
+        ("katrec.add_items", "--triplets"),
     ],
 )
 def test_help_shows_the_flags(command, module, flag):
@@ -394,6 +395,7 @@ def test_help_shows_the_flags(command, module, flag):
 COMMANDS = {
     "preprocess": "preprocess",
     **{name: f"katrec.{name}" for name in ("train", "evaluate", "export", "recommend", "search", "experiments")},
+    "add-items": "katrec.add_items",
 }
 
 

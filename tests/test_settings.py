@@ -127,7 +127,7 @@ def test_a_models_own_defaults_hold_until_a_flag_says_otherwise():
 
 def test_all_commands_can_be_imported_in_one_process_without_tensorflow():
     code = (
-        "import sys, katrec.train, katrec.evaluate, katrec.export, katrec.recommend, katrec.search;"
+        "import sys, katrec.train, katrec.evaluate, katrec.export, katrec.recommend, katrec.search, katrec.add_items;"
         "import katrec.experiments.__main__, preprocess.__main__, preprocess.download, preprocess.synthesize;"
         "assert 'tensorflow' not in sys.modules"
     )

@@ -79,6 +79,19 @@ def test_parts_of_csv_with_a_graph_links_and_titles(spark, tmp_path, log, graph)
     assert (prepared.titles == 'The "first", of all').all()
 
 
+def test_items_without_interactions(spark, tmp_path, log, graph):  # noqa: F811
+    log.to_csv(tmp_path / "log.csv", index=False)
+    graph.to_csv(tmp_path / "kg.csv", index=False)
+    links = pd.DataFrame(
+        {"item_id": range(70), "entity_id": [("i" if one < 50 else "x") + str(one) for one in range(70)]}
+    )
+    links.to_csv(tmp_path / "links.csv", index=False)
+    paths = {name: tmp_path / f"{name}.csv" for name in ("log", "kg", "links")}
+    tables = {"interactions": paths["log"], "triplets": paths["kg"], "links": paths["links"]}
+    prepared = same(spark, tmp_path, tables, FILTERS._replace(cold_items=True))
+    assert len(prepared.cold) > 5 and prepared.cold.max() == len(prepared.item_ids) - 1
+
+
 def test_triplets_name_items_by_their_own_ids(spark, tmp_path, log, graph):  # noqa: F811
     log["item_id"] = [f"i{one}" for one in log["item_id"]]
     log.to_parquet(tmp_path / "log.parquet")
