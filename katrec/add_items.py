@@ -3,7 +3,7 @@
   python -m katrec.add_items --saved_model=models/katrec --triplets=new.csv --links=links.csv --to=models/katrec-2
 
 The export must be one of katrec.export --extendable. Tables are CSV, TSV or Parquet, with the columns head_id,
-relation_id, tail_id (triplets), item_id, entity_id (links) and item_id, title (titles). Without links each end of a
+relation_id, tail_id (triplets), item_id, entity_id (links) and item_id, title (titles). Without links each head of a
 triplet that the model does not know is a new item.
 """
 

@@ -169,7 +169,7 @@ def _read(folder, name, manifest):
     fits = (
         dataset.num_users == statistics["users"] == len(dataset.offsets) - 1
         and len(dataset.triplets) == statistics["triplets"]
-        and dataset.items.max(initial=0) < dataset.num_items
+        and max(dataset.items.max(initial=0), dataset.cold.max(initial=0)) < dataset.num_items
         and all(len(tables[what]) == size for what, size in sizes.items())
         and all(tables[what] == ids[what] and len(set(ids[what])) == sizes[what] for what in ids)
     )

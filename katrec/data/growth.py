@@ -58,8 +58,9 @@ class Grown(NamedTuple):
 def grow(dataset: Dataset, new: NewItems) -> Grown:
     """Adds new items and their triplets.
 
-    An item is left out, and named, where none of its triplets leads to an entity or item that the data set has: there
-    is nothing to know it by. An entity of the graph that turns out to be a new item becomes that item. Triplets that
+    An item is left out, and named, where none of its triplets leads to an entity or item that the data set has, nor is
+    its entity in the graph: there is nothing to know it by. An entity of the graph that turns out to be a new item
+    becomes that item; one that is an item already gives the new one a copy of its triplets. Triplets that
     say nothing of a new item, whose relation the data set does not have, or whose other end it does not have are left
     out and counted.
 
@@ -82,17 +83,19 @@ def grow(dataset: Dataset, new: NewItems) -> Grown:
         of_new.setdefault(entity, []).append(item)
     # An item without a link has no entity in the graph.
     known = {entity for entity in entities if entity}
+    named = known | of_new.keys()
     kept = []
     for head, relation, tail in dict.fromkeys(new.triplets):
         if head not in of_new and tail not in of_new:
             counts["other"] += 1
         elif relation not in numbers:
             counts["relation"] += 1
-        elif not {head, tail} <= known | of_new.keys():
+        elif not {head, tail} <= named:
             counts["end"] += 1
         else:
             kept.append((head, relation, tail))
     described = {entity for head, _, tail in kept for entity, other in ((head, tail), (tail, head)) if other in known}
+    described |= known
     left_out = [item for item, entity in links.items() if entity not in described]
     notes = [f"{_listed(left_out)}: left out, no triplet joins it to a known entity"] if left_out else []
     notes += [
@@ -104,7 +107,7 @@ def grow(dataset: Dataset, new: NewItems) -> Grown:
         )
         if counts[name]
     ]
-    added = [item for item in links if item not in set(left_out)]
+    added = [item for item, entity in links.items() if entity in described]
     if not added:
         raise UserError(f"no new item can be added: {'; '.join(notes) or 'there is none'}")
     new_entities = {links[item] for item in added}
@@ -122,7 +125,11 @@ def _with(dataset, added, links, triplets, relations, items, entities):
     for number, entity in enumerate(named):
         nodes.setdefault(entity, []).append(number)
     # Of an entity that is several items each has its triplets; one that was no item has become one or several.
-    numbers = [[number] for number in range(len(items))] + [nodes[entity] for entity in entities[len(items) :]]
+    come_with: dict[str, list[int]] = {}
+    for number, item in enumerate(added, start=len(items)):
+        come_with.setdefault(links[item], []).append(number)
+    numbers = [[number, *come_with.get(entity, [])] for number, entity in enumerate(entities[: len(items)])]
+    numbers += [nodes[entity] for entity in entities[len(items) :]]
     several = np.array([len(one) > 1 for one in numbers])
     first = np.array([one[0] for one in numbers])
     heads, names, tails = dataset.triplets.T

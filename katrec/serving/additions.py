@@ -49,7 +49,7 @@ def add_items(
       saved_model: folder of an export that is `extendable`, or of its versions.
       triplets: columns head_id, relation_id, tail_id: what the graph says of the new items.
       links: columns item_id, entity_id: the new items. None where the triplets name items by their own ids: then each
-        end that the model does not know is a new item.
+        head that the model does not know is a new item.
       titles: columns item_id, title, or None.
       to: folder to make.
       datasets_dir: as in `Recommender`.
@@ -134,8 +134,7 @@ def _new_items(triplets, links, dataset):
                 raise UserError(f"links: item {item!r} is linked to a second entity, {entity!r}; keep one link an item")
         return NewItems(rows, given)
     known = set(dataset.raw_ids("entity"))
-    ends = dict.fromkeys(end for head, _, tail in rows for end in (head, tail) if end not in known)
-    return NewItems(rows, {end: end for end in ends})
+    return NewItems(rows, {head: head for head, _, _ in rows if head not in known})
 
 
 def _titles(titles: Optional[pd.DataFrame]) -> Mapping[str, str]:

@@ -1,6 +1,8 @@
 """Every benchmark runs; its figures are not judged here."""
 
+import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -93,3 +95,39 @@ def test_peers_train_on_the_same_histories(tiny_dataset, make_settings, monkeypa
     assert asked == [(0, 4 * Batches(dataset, model, settings).per_epoch)]
     untrained = Evaluator(model, dataset, "valid", 5).evaluate()["full"]
     assert figures["NDCG@10"] != untrained["NDCG@10"]
+
+
+QUICK = [*(one for one in SMALL if one != "--dataset=tiny"), "--pretrain_epochs=1", "--pretrain_kg_epochs=1"]
+
+
+@pytest.mark.slow
+def test_added_items_are_compared_with_known_ones(command, datasets_dir, tmp_path):
+    arguments = ["--dataset=tiny", f"--datasets_dir={datasets_dir}", f"--runs_dir={tmp_path}", "--cold_item_share=0.3"]
+    done = command("benchmarks.added_items", *arguments, *QUICK, "--model=katrec_next_item", "--similar_items=4")
+    assert done.returncode == 0, done.stderr
+    assert "| known from the start |" in done.stdout and "| added after the training |" in done.stdout
+    assert "| largest difference of an earlier item's score: 0.0 |" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_log_that_grows_is_followed(command, tiny_raw, tmp_path):
+    for name, until in (("short", ["--until=150"]), ("long", [])):
+        raw = tmp_path / name
+        shutil.copytree(tiny_raw, raw)
+        for file in list(raw.iterdir()):
+            file.rename(raw / file.name.replace("tiny", name))
+        filters = ["--min_interactions=0", "--min_entity_count=0", "--min_relation_count=0", *until]
+        arguments = [f"--dataset={name}", "--source=atomic", f"--raw_dir={raw}", f"--datasets_dir={tmp_path}/data"]
+        done = command("preprocess", *arguments, *filters)
+        assert done.returncode == 0, done.stderr
+    arguments = ["--periods=short,long", f"--datasets_dir={tmp_path}/data", f"--runs_dir={tmp_path}/runs"]
+    arguments += ["--epochs=0,2", "--model=katrec", f"--output={tmp_path}", *QUICK]
+    done = command("benchmarks.fresh_data", *arguments)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "fresh.json").read_text())["results"]
+    titles = ["trained anew on long", "from short's weights, 0 epochs", "from short's weights, 2 epochs"]
+    assert [one["title"] for one in results] == titles
+    for one in results:
+        assert f"| {one['title']} | {one['runs'][0]['test']['full']['NDCG@10']:.4f} |" in done.stdout
+    # As it is, the earlier model has been trained for a step that changes nothing; an epoch has four batches of 16.
+    assert [one["runs"][0]["step"] for one in results] == [6, 1, 8]

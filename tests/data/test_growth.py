@@ -38,6 +38,14 @@ def test_an_entity_that_turns_out_to_be_items_becomes_them(tiny_dataset):
     assert grown.num_entities == tiny_dataset.num_entities + 1
 
 
+def test_an_entity_that_is_an_item_gives_another_one_a_copy(tiny_dataset):
+    grown = grow(tiny_dataset, NewItems([], {"again": "m.2"})).dataset
+    assert grown.num_entities == tiny_dataset.num_entities + 1
+    old = named_triplets(tiny_dataset)
+    copies = {tuple("again" if end == "i2" else end for end in one) for one in old if "i2" in one}
+    assert named_triplets(grown) == old | copies and copies
+
+
 def test_what_is_left_out_is_named_or_counted(tiny_dataset):
     new = NewItems(
         [
