@@ -42,6 +42,8 @@ class KATRec(TransformerModel):
       encoder: the `KnowledgeGraphEncoder`, with the `TransR` scorer.
       own_table: the `ItemTable` of the sequential module where its item embeddings are not the graph's, else None.
       graph_projection: W, what E* is multiplied with before it is added to `own_table`, float[q, q], or None.
+      stand_ins: the matrix that gives cold items the mean of those most like them, or None without cold items.
+      edges: those of `neighbours` at prediction, where cold items have edges, too.
     """
 
     describes_cold_items = True
@@ -82,23 +84,23 @@ class KATRec(TransformerModel):
             self.graph_projection = self.add_weight(
                 name="W", shape=(settings.node_dim, settings.node_dim), initializer=embedding_initializer()
             )
+        found = stand_ins.build(dataset) if len(dataset.cold) else None
+        self.stand_ins = None
+        if found:
+            self.stand_ins = FixedMatrix(*found, (dataset.num_items, dataset.num_items))
+            self._has_stand_ins = np.isin(np.arange(dataset.num_items), found.items)
         if settings.neighbour_scores:
             edges = item_edges.build(self.graph, dataset, settings.transition_reach, settings.similar_items)
             if len(edges.tails):
-                self.neighbours = self._neighbour_scores(edges, dataset, settings)
-        self.stand_ins = None
-        if len(dataset.cold):
-            found = stand_ins.build(dataset)
-            self.stand_ins = FixedMatrix(*found, (dataset.num_items, dataset.num_items))
-            self._has_stand_ins = np.isin(np.arange(dataset.num_items), found.items)
+                self.neighbours = self._neighbour_scores(edges, dataset, settings, found)
         self.fusion = ItemCooccurrence(settings.fusion_activation, dtype=policy) if settings.fusion else None
 
-    def _neighbour_scores(self, edges, dataset, settings):
+    def _neighbour_scores(self, edges, dataset, settings, found):
         """Makes the layer, and the edges of prediction: cold items are no answers in training."""
         trained = item_edges.within(edges, ~dataset.is_cold)
         layer = NeighbourScores(*trained, settings.neighbour_gaps, settings.transition_reach, name="neighbours")
         self.edges = layer.edges
-        if len(dataset.cold):
+        if found:
             names = item_edges.names(
                 self.graph,
                 dataset,
@@ -107,7 +109,7 @@ class KATRec(TransformerModel):
                 settings.similar_items,
             )
             is_transition = np.array([isinstance(one, tuple) for one in names])
-            joined = stand_ins.with_transitions(edges, stand_ins.build(dataset), is_transition)
+            joined = stand_ins.with_transitions(edges, found, is_transition)
             self.edges = ItemEdges(*map(tf.constant, joined))
         return layer
 
