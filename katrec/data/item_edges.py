@@ -12,6 +12,8 @@ from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.data.dataset import Dataset
 
 TRANSITIONS = ("later", "earlier")
+# Likeness counts so much more where it leads to a cold item, which has no transitions beside it.
+SIMILARITY = 1.5
 
 
 class ItemEdges(NamedTuple):
@@ -23,7 +25,7 @@ class ItemEdges(NamedTuple):
         are alike; then two for each distance d = 1, 2, … of transitions, "d places later" and "d places earlier".
       tails: int32[E], i.
       counts: float32[E], c, how often: 1 of a triplet, the number of times of a transition; of items that are alike
-        log₂(1 + c) is the cosine (`katrec.data.item_contents`).
+        log₂(1 + c) is the cosine (`katrec.data.item_contents`), `SIMILARITY` times that to a cold item.
     """
 
     starts: np.ndarray
@@ -115,7 +117,9 @@ def _alike(dataset, count):
     """Returns each item's most similar ones and their cosines, of the cold items as many as of the others."""
     vectors = item_contents.item_vectors(dataset)
     groups = [group for group in (~dataset.is_cold, dataset.is_cold) if group.any()]
-    return map(np.concatenate, zip(*(item_contents.most_alike(vectors, count, group) for group in groups)))
+    parts = zip(*(item_contents.most_alike(vectors, count, group) for group in groups))
+    items, others, cosines = map(np.concatenate, parts)
+    return items, others, np.where(dataset.is_cold[others], SIMILARITY * cosines, cosines)
 
 
 def _transitions(dataset, distance):

@@ -183,23 +183,27 @@ class KATRec(TransformerModel):
         )
 
     def inference_tables(self) -> ItemTables:
-        """A cold item has the vector and the bias of its stand-ins (`katrec.data.stand_ins`), their weighted mean.
+        """A cold item is read as its stand-ins (`katrec.data.stand_ins`) and has their bias, each their weighted mean.
 
-        One without any has those of `RankingModel`: of the vector the graph's part, and the mean bias.
+        It scores with half that of their vectors and half the mean vector of all items that are not cold. A cold item
+        without stand-ins has what `RankingModel` says: of the vectors the graph's part, and the mean bias.
         """
         tables = super().inference_tables()
         if self.stand_ins is None:
             return tables
         inputs = tables.inputs[: self.num_items]  # type: ignore[index]
         special = tables.inputs[self.num_items :]  # type: ignore[index]
+        mean = tf.reduce_mean(tf.boolean_mask(tables.outputs, ~self.is_cold), axis=0)
         return tables._replace(
-            outputs=self._with_stand_ins(tables.outputs),
+            outputs=self._with_stand_ins(tables.outputs, mean),
             bias=self._with_stand_ins(tables.bias[:, None])[:, 0],
             inputs=tf.concat([self._with_stand_ins(inputs), special], axis=0),
         )
 
-    def _with_stand_ins(self, rows):
+    def _with_stand_ins(self, rows, mean=None):
         of_others = tf.cast(self.stand_ins.times(tf.cast(rows, tf.float32)), rows.dtype)
+        if mean is not None:
+            of_others = stand_ins.SHARE * of_others + (1 - stand_ins.SHARE) * mean
         return tf.where(self._has_stand_ins[:, None], of_others, rows)
 
     def auxiliary_loss(self, vectors: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

@@ -85,12 +85,14 @@ def test_the_items_most_like_them_stand_in(tiny_dataset, make_settings, name):
         shares = cosines[best] / cosines[best].sum() if len(best) else None
         wanted = np.sort(cosines)[-stand_ins.COUNT :] if cold[item] else []
         np.testing.assert_allclose(np.sort(cosines[best]), [one for one in wanted if one > 0])
-        for given, rows in (
-            (tables.outputs, trained.outputs.numpy()),
-            (tables.inputs, trained.inputs.numpy()),
-            (tables.bias[:, None], model.item_bias.numpy()[:, None]),
+        for given, rows, half in (
+            (tables.outputs, trained.outputs.numpy(), True),
+            (tables.inputs, trained.inputs.numpy(), False),
+            (tables.bias[:, None], model.item_bias.numpy()[:, None], False),
         ):
             expected = rows[item] if shares is None else shares @ rows[best]
+            if half and shares is not None:
+                expected = (expected + rows[~cold].mean(axis=0)) / 2
             if not cold[item] or shares is not None:
                 np.testing.assert_allclose(given[item], expected, rtol=1e-4, atol=1e-5)
 
@@ -124,6 +126,9 @@ def test_edges_to_cold_items_are_not_trained(tiny_dataset, make_settings):
     tails = asked.tails.numpy()[asked.relations.numpy() == alike]
     heads = np.repeat(np.arange(24), np.diff(asked.starts))[asked.relations.numpy() == alike]
     assert max(np.bincount(heads[dataset.is_cold[tails]])) == max(np.bincount(heads[~dataset.is_cold[tails]])) == 3
+    vectors, counts = item_vectors(dataset).toarray(), asked.counts.numpy()[asked.relations.numpy() == alike]
+    cosines = (vectors[heads] * vectors[tails]).sum(axis=1) * np.where(dataset.is_cold[tails], 1.5, 1)
+    np.testing.assert_allclose(np.log2(1 + counts), cosines, rtol=1e-4)
 
 
 def test_all_is_as_before_without_them(tiny_dataset, make_settings):
