@@ -90,7 +90,7 @@ class Explainer:
                 f"{folder}: was prepared otherwise than the data set that the model was trained on; "
                 "prepare it again with the same settings"
             )
-        flags = self._recommender.metadata["flags"]
+        flags = self._recommender.metadata.get("flags", {})
         dataset = hold_out(dataset, flags.get("cold_item_share", 0.0), flags.get("cold_seed", 0))
         for addition in self._additions:
             dataset = grow(dataset, addition).dataset

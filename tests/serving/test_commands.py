@@ -213,7 +213,7 @@ def test_a_reader_that_has_enough(folder, tmp_path):
         f"{sys.executable} -m katrec.recommend --saved_model={folder}/model --input={tmp_path}/histories.txt | head -1"
     )
     done = subprocess.run(code, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("line,rank,item,score\n", "")
+    assert (done.stdout, done.stderr) == ("line,rank,item,score,cold\n", "")
 
 
 def test_export_says_two_lines(folder, command, tmp_path):

@@ -35,6 +35,7 @@ def test_the_best_of_what_is_left(exported, load_once, make_settings, variant, r
         exclude=padded_ids(exclude),
         include=padded_ids(include),
         allow_seen=tf.constant(allow_seen),
+        cold_slots=tf.constant(-1),
         **inputs,
     )
     every = tf.constant([ITEMS] * len(requests))
@@ -54,10 +55,47 @@ def test_the_best_of_what_is_left(exported, load_once, make_settings, variant, r
 def test_rows_that_are_not_as_many_are_refused(exported, load_once, make_settings):
     signature = load_once(exported("katrec", make_settings)[1])[0].signatures["recommend_filtered"]
     two, one = tf.constant([["i1"], ["i2"]]), tf.constant([["i3"]])
-    rest = {"history": two, "k": tf.constant(3), "allow_seen": tf.constant(False)}
+    rest = {"history": two, "k": tf.constant(3), "allow_seen": tf.constant(False), "cold_slots": tf.constant(-1)}
     for name, other in (("exclude", "include"), ("include", "exclude")):
         with pytest.raises(tf.errors.InvalidArgumentError, match=f"each history needs one row of {name}"):
             signature(**{name: one, other: two}, **rest)
+
+
+@pytest.mark.parametrize("slots", [0, 2, 5, 30])
+@pytest.mark.parametrize("k", [1, 4, 20])
+def test_cold_slots_have_the_best_cold_items(exported, load_once, make_settings, slots, k):
+    saved = load_once(exported("next item", make_settings)[1])[0]
+    chosen = ["i3", "i8", "i13", "i21"]
+    is_cold = np.isin(ITEMS, chosen)
+    # In the order of the items' numbers.
+    names = saved.signatures["item_table"]()["items"].numpy().astype(str)
+    saved.is_cold.assign(np.isin(names, chosen))
+    try:
+        history = {"history": tf.constant([["i1", "i3"], ["i2", "i5"]])}
+        every = tf.constant([ITEMS] * 2)
+        scores = saved.signatures["recommend_from"](candidates=every, **history)["scores"].numpy()
+        nothing = tf.constant([[""]] * 2)
+        given = saved.signatures["recommend_filtered"](
+            k=tf.constant(k),
+            exclude=nothing,
+            include=nothing,
+            allow_seen=tf.constant(False),
+            cold_slots=tf.constant(slots),
+            **history,
+        )
+    finally:
+        saved.is_cold.assign(np.zeros(len(ITEMS), bool))
+    for row, seen in enumerate((["i1", "i3"], ["i2", "i5"])):
+        order = [int(one) for one in np.argsort(-scores[row]) if ITEMS[one] not in seen]
+        cold = [one for one in order if is_cold[one]][: min(slots, k)]
+        warm = [one for one in order if not is_cold[one]][: k - len(cold)]
+        expected = sorted(cold + warm, key=lambda one: -scores[row, one])
+        found = [item.decode() for item in given["items"].numpy()[row] if item]
+        assert found == [ITEMS[one] for one in expected]
+        flags = given["cold"].numpy()[row]
+        assert (
+            flags[: len(found)].tolist() == [bool(is_cold[one]) for one in expected] and not flags[len(found) :].any()
+        )
 
 
 def test_lists_for_all_and_for_each(recommender):
