@@ -28,37 +28,39 @@ def transfer(old: RankingModel, old_dataset: Dataset, new: RankingModel, new_dat
     Raises:
       UserError: the two are of other shapes.
     """
-    if type(old) is not type(new) or [_kind(one) for one in _trained(old)] != [_kind(one) for one in _trained(new)]:
+    parts = [[_kind(one) for one in model.trainable_variables] for model in (old, new)]
+    if type(old) is not type(new) or parts[0] != parts[1]:
         raise UserError("the earlier model has other parts; the settings of the model must be the same")
     keyed = {id(variable): (axis, what) for variable, axis, what in new.keyed_variables()}
     kinds = {what for _, what in keyed.values()}
     keys = {what: (_keys(what, old, old_dataset), _keys(what, new, new_dataset)) for what in kinds}
     places = {what: _places(*pair) for what, pair in keys.items()}
-    for before, after in zip(_trained(old), _trained(new)):
-        if id(after) in keyed:
-            axis, what = keyed[id(after)]
-            found = np.flatnonzero(places[what] >= 0)
-            value = np.moveaxis(after.numpy(), axis, 0)
-            value[found] = np.moveaxis(before.numpy(), axis, 0)[places[what][found]]
-            after.assign(np.moveaxis(value, 0, axis))
-        elif before.shape == after.shape:
-            after.assign(before)
-        else:
+    for before, after in zip(old.trainable_variables, new.trainable_variables):
+        axis, what = keyed.get(id(after), (-1, ""))
+        if _size_without(before, axis) != _size_without(after, axis):
             raise UserError(
                 f"the earlier model's {before.name} is of size {tuple(before.shape)}, not {tuple(after.shape)}; the "
                 "settings of the model must be the same"
             )
+        if what:
+            found = np.flatnonzero(places[what] >= 0)
+            value = np.moveaxis(after.numpy(), axis, 0)
+            value[found] = np.moveaxis(before.numpy(), axis, 0)[places[what][found]]
+            after.assign(np.moveaxis(value, 0, axis))
+        else:
+            after.assign(before)
     is_new = {what: place < 0 for what, place in places.items()}
     new.start_new_rows(is_new)
     return {what: int(new_ones.sum()) for what, new_ones in is_new.items()}
 
 
-def _trained(model):
-    return model.trainable_variables
-
-
 def _kind(variable):
     return variable.name.split("/")[-1], len(variable.shape)
+
+
+def _size_without(variable, axis):
+    """Returns a variable's sizes but for the axis whose places are matched."""
+    return [size for number, size in enumerate(variable.shape) if number != axis]
 
 
 def _places(old_keys, new_keys):

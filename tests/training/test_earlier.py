@@ -84,6 +84,15 @@ def test_rows_are_matched_by_raw_id(logs, name):
         assert counts["relation"] == 2
 
 
+@pytest.mark.parametrize("name", ["bprmf", "sasrec"])
+def test_vectors_of_another_size_are_said(logs, name):
+    _, short, long = logs
+    small = {**SMALL, "hidden_dim": 8}
+    old, new = (filled(katrec.Settings(model=name, **one), data, 1) for one, data in ((small, short), (SMALL, long)))
+    with pytest.raises(UserError, match="the earlier model's .* is of size .*, not .*; the settings of the model must"):
+        transfer(old, short, new, long)
+
+
 def test_a_run_begins_there_and_goes_on(logs, tmp_path, capsys):
     folder, *_ = logs
     settings = katrec.Settings(model="katrec_next_item", **SMALL, **TRAINING)
