@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -12,18 +12,13 @@ import pandas as pd
 
 from katrec.common import files
 from katrec.common.command_line import UserError
-from katrec.common.ids import BREAKS, as_text, fault
+from katrec.common.id_tables import LINKS, TRIPLETS, check_links, named_items, place_in_frame, texts, wanted
 from preprocess import catalog
 from preprocess.pipeline import Prepared, Settings, prepare
-from preprocess.tables import LINKS, TRIPLETS, Tables, before, check_links
+from preprocess.tables import Tables, before
 from preprocess.writer import write
 
 INTERACTIONS = ("user_id", "item_id", "timestamp")
-TITLES = ("item_id", "title")
-
-
-def _place(table: str, row: Optional[int]) -> str:
-    return table if row is None else f"{table}: row {row}"
 
 
 def prepare_frames(
@@ -80,7 +75,7 @@ def frame_tables(
     triplets: Optional[pd.DataFrame] = None,
     links: Optional[pd.DataFrame] = None,
     titles: Optional[pd.DataFrame] = None,
-    place: Callable[[str, Optional[int]], str] = _place,
+    place: Callable[[str, Optional[int]], str] = place_in_frame,
     until: Optional[str] = None,
 ) -> Tables:
     """Returns DataFrames, as `prepare_frames` takes them, as `Tables`.
@@ -96,12 +91,12 @@ def frame_tables(
     Raises:
       UserError: as there.
     """
-    frame = _frame(interactions, place("interactions", None), INTERACTIONS)
+    frame = wanted(interactions, place("interactions", None), INTERACTIONS)
     ids = texts(frame[["user_id", "item_id"]], "interactions", place)
     items = ids["item_id"].unique()
     ids["timestamp"] = frame["timestamp"]
     ids, report = before(ids, until, lambda row: place("interactions", row))
-    graph = texts(_frame(triplets, place("triplets", None), TRIPLETS), "triplets", place, breaks=True)
+    graph = texts(wanted(triplets, place("triplets", None), TRIPLETS), "triplets", place, breaks=True)
     links = linked_items(items, links, place)
     return Tables(ids, graph, links, None if titles is None else named_items(titles, place), (), report)
 
@@ -119,24 +114,9 @@ def linked_items(items: np.ndarray, links: Optional[pd.DataFrame], place: Callab
     """
     if links is None:
         return pd.DataFrame({"item_id": items, "entity_id": items})
-    links = texts(_frame(links, place("links", None), LINKS), "links", place, breaks=True)
+    links = texts(wanted(links, place("links", None), LINKS), "links", place, breaks=True)
     check_links(links, lambda row: place("links", row))
     return links.drop_duplicates()
-
-
-def named_items(titles: pd.DataFrame, place: Callable[[str, Optional[int]], str]) -> pd.DataFrame:
-    """Returns the titles as text in one line, the first of each item; arguments and errors as in `frame_tables`."""
-    titles = _frame(titles, place("titles", None), TITLES)
-    named = texts(titles[["item_id"]], "titles", place)
-    named["title"] = [plain(title) for title in titles["title"]]
-    return named.drop_duplicates("item_id")
-
-
-def plain(title: Any) -> str:
-    """Returns a title as one line; an empty text for a missing one."""
-    text = as_text(title) or ""
-    text = "".join(" " if character in BREAKS else character for character in text)
-    return text.encode("utf-8", "replace").decode("utf-8").strip()
 
 
 def prepare_and_write(
@@ -181,64 +161,3 @@ def _file_name(path, paths):
     name = os.path.basename(path)
     alone = [os.path.basename(other) for other in paths].count(name) == 1
     return name if alone else os.path.join(os.path.basename(os.path.dirname(path)), name)
-
-
-def _frame(frame, title, columns):
-    """Returns the columns that are needed; an empty table for None."""
-    if frame is None:
-        return pd.DataFrame(columns=list(columns), dtype=object)
-    if not isinstance(frame, pd.DataFrame):
-        raise UserError(f"{title}: a pandas DataFrame is needed, not {type(frame).__name__}")
-    for column in columns:
-        count = list(frame.columns).count(column)
-        if count == 0:
-            raise UserError(f"{title}: no column {column!r}; it has {list(frame.columns)}")
-        if count > 1:
-            raise UserError(f"{title}: the column {column!r} stands there {count} times; keep one of them")
-    return frame[list(columns)].reset_index(drop=True)
-
-
-def texts(
-    frame: pd.DataFrame, table: str, place: Callable[[str, Optional[int]], str], breaks: bool = False
-) -> pd.DataFrame:
-    """Returns a table of ids as text.
-
-    Args:
-      frame: columns of ids of any type.
-      table: its name.
-      place: as in `frame_tables`.
-      breaks: whether tabs and line ends are allowed, as in the literals of a graph; items and users are asked for by
-        their ids, in lines.
-
-    Raises:
-      UserError: a value is no id.
-    """
-    columns = {}
-    for column in frame.columns:
-        try:
-            columns[column], faults = text_column(frame[column], breaks)
-        except TypeError:
-            row = next(row for row, value in enumerate(frame[column]) if not isinstance(value, Hashable))
-            raise UserError(f"{place(table, row)}: {column} is {frame[column][row]!r}, no single value") from None
-        bad = np.flatnonzero(faults != None)  # noqa: E711 (of an array)
-        if len(bad):
-            raise UserError(f"{place(table, int(bad[0]))}: {column} {faults[bad[0]]}")
-    return pd.DataFrame(columns, columns=list(frame.columns), dtype=object)
-
-
-def text_column(column: pd.Series, breaks: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Returns a column's ids as text, and what is wrong with each, None where nothing is; object[n] both.
-
-    Args:
-      column: ids of any type.
-      breaks: as in `texts`.
-
-    Raises:
-      TypeError: a value is no single one.
-    """
-    numbers, distinct = pd.factorize(column, use_na_sentinel=False)
-    ids = [as_text(value) for value in distinct]
-    faults = [fault(text or "", breaks) for text in ids]
-    if not len(numbers):
-        return np.empty(0, object), np.empty(0, object)
-    return np.array(ids, dtype=object)[numbers], np.array(faults, dtype=object)[numbers]

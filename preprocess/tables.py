@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from katrec.common.command_line import UserError
+from katrec.common.id_tables import LINKS, TRIPLETS, check_links
 from katrec.common.times import earlier, ordered
 
 INTERACTION_COLUMNS = ("user_id:token", "item_id:token", "timestamp:float")
 TRIPLET_COLUMNS = ("head_id:token", "relation_id:token", "tail_id:token")
 LINK_COLUMNS = ("item_id:token", "entity_id:token")
-TRIPLETS, LINKS = ("head_id", "relation_id", "tail_id"), ("item_id", "entity_id")
 
 
 class Tables(NamedTuple):
@@ -122,25 +122,6 @@ def read_columns(path: str, columns: Sequence[str]) -> pd.DataFrame:
             raise UserError(f"{path}: line {int(np.argmax(empty)) + 2}: column {column!r} is empty or missing")
     table.columns = [column.split(":")[0] for column in columns]
     return table
-
-
-def check_links(links: pd.DataFrame, place: Callable[[int], str]) -> None:
-    """Checks that no item is linked to two entities; the same link twice is one.
-
-    Args:
-      links: columns item_id, entity_id; rows are numbered from 0.
-      place: function from a row's number to what the message calls it.
-
-    Raises:
-      UserError: an item is.
-    """
-    twice = links.drop_duplicates().duplicated("item_id")
-    if twice.any():
-        row = twice.index[twice][0]
-        raise UserError(
-            f"{place(row)}: item {links['item_id'][row]!r} is linked to a second entity, "
-            f"{links['entity_id'][row]!r}; keep one link an item"
-        )
 
 
 def _read_strings(path, **kwargs):

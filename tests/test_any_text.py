@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import katrec
 from katrec.common.command_line import UserError
+from katrec.common.id_tables import plain
 from katrec.common.ids import fault, split
-from preprocess.frames import plain
 from preprocess.pipeline import Settings
 from tests.conftest import SMALL
 

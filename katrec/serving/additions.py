@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ import tensorflow as tf
 
 from katrec.common import files
 from katrec.common.command_line import UserError
-from katrec.common.ids import as_text, fault
+from katrec.common.id_tables import LINKS, TRIPLETS, check_links, named_items, place_in_frame, texts, wanted
 from katrec.data import item_edges
 from katrec.data.growth import NewItems, grow
 from katrec.layers.neighbour_scores import ItemEdges
@@ -26,8 +25,6 @@ from katrec.serving.extension import Extension, read
 from katrec.serving.recommender import Recommender
 from katrec.serving.saved_model import write
 from katrec.serving.served import Served
-
-TRIPLETS, LINKS, TITLES = ("head_id", "relation_id", "tail_id"), ("item_id", "entity_id"), ("item_id", "title")
 
 
 def add_items(
@@ -74,13 +71,16 @@ def add_items(
     new = NewItems(new.triplets, {item: entity for item, entity in new.links.items() if item in added})
     model = build(known.settings, grown.dataset)
     transfer(known.model, known.dataset, model, grown.dataset)
-    tables = _joined(tf.saved_model.load(path), known, model, grown.dataset)
+    tables = _joined(earlier.saved, known, model, grown.dataset)
     metadata = {**earlier.metadata, "items": grown.dataset.num_items}
     ids = grown.dataset.raw_ids("item"), grown.dataset.raw_ids("user")
     popularity = grown.dataset.popularity()
     served = Served(model, *ids, popularity, metadata["max_k"], metadata, tables)
     extended = Extension(model, grown.dataset, known.settings, [*known.additions, new])
-    names = {**earlier.titles, **_titles(titles)}
+    names = dict(earlier.titles)
+    if titles is not None:
+        named = named_items(titles, place_in_frame)
+        names.update(zip(named["item_id"], named["title"]))
     with tempfile.TemporaryDirectory() as folder:
         items_file = os.path.join(folder, "items.tsv")
         columns = {"item_id": ids[0], "title": [names.get(item, "") for item in ids[0]]}
@@ -115,53 +115,21 @@ def _joined_edges(earlier, known, model, dataset, count):
     inside = (heads >= count) | (new.tails >= count)
     parts = [[heads[inside], new.relations[inside], new.tails[inside], new.counts[inside]]]
     if earlier:
-        starts, relations, tails, counts = (one.numpy() for one in earlier)
+        old = item_edges.ItemEdges(*(one.numpy() for one in earlier))
         names = edge_names(model, dataset)
         renumbered = np.array([names.index(one) for one in edge_names(known.model, known.dataset)])
-        parts.append([np.repeat(np.arange(count), np.diff(starts)), renumbered[relations], tails, counts])
+        parts.append([item_edges.heads_of(old), renumbered[old.relations], old.tails, old.counts])
     joined = item_edges.in_order([np.concatenate(one) for one in zip(*parts)], dataset.num_items)
     return ItemEdges(*map(tf.constant, joined))
 
 
 def _new_items(triplets, links, dataset):
     """Returns the tables as `NewItems`."""
-    rows = _texts(triplets, TRIPLETS, "triplets", breaks=True)
+    of_graph = texts(wanted(triplets, "triplets", TRIPLETS), "triplets", place_in_frame, breaks=True)
+    rows = list(of_graph.itertuples(index=False, name=None))
     if links is not None:
-        named = _texts(links, LINKS, "links")
-        given: dict[str, str] = {}
-        for item, entity in named:
-            if given.setdefault(item, entity) != entity:
-                raise UserError(f"links: item {item!r} is linked to a second entity, {entity!r}; keep one link an item")
-        return NewItems(rows, given)
+        named = texts(wanted(links, "links", LINKS), "links", place_in_frame)
+        check_links(named, lambda row: place_in_frame("links", row))
+        return NewItems(rows, dict(zip(named["item_id"], named["entity_id"])))
     known = set(dataset.raw_ids("entity"))
-    return NewItems(rows, {head: head for head, _, _ in rows if head not in known})
-
-
-def _titles(titles: Optional[pd.DataFrame]) -> Mapping[str, str]:
-    if titles is None:
-        return {}
-    items = [item for (item,) in _texts(titles[["item_id"]], TITLES[:1], "titles")] if "item_id" in titles else []
-    if not items or "title" not in titles:
-        raise UserError(f"titles: needs the columns {', '.join(TITLES)}; it has {list(titles.columns)}")
-    return dict(zip(items, (as_text(title) or "" for title in titles["title"])))
-
-
-def _texts(frame: Any, columns: Sequence[str], title: str, breaks: bool = False) -> list[tuple[str, ...]]:
-    """Returns a table's ids as text, a tuple a row.
-
-    Raises:
-      UserError: a column is missing, or a value is no id.
-    """
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        raise UserError(f"{title}: no column {missing[0]!r}; it has {list(frame.columns)}")
-    rows = []
-    for number, row in enumerate(frame[list(columns)].itertuples(index=False)):
-        texts = tuple(as_text(value) or "" for value in row)
-        wrong = next(
-            (f"{name} {why}" for name, why in zip(columns, (fault(one, breaks) for one in texts)) if why), None
-        )
-        if wrong:
-            raise UserError(f"{title}: row {number}: {wrong}")
-        rows.append(texts)
-    return rows
+    return NewItems(rows, {head: head for head in of_graph["head_id"] if head not in known})

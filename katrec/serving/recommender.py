@@ -39,6 +39,7 @@ class Recommender:
       additions: what `add_items` added, for explanations.
 
     Attributes:
+      saved: as given.
       metadata: data set, flags, versions, metrics of the model, a dict.
       signatures: the SavedModel's (docs/serving.md).
       takes_users: whether the model knows its users, so that `users` of `recommend` matters.
@@ -52,7 +53,7 @@ class Recommender:
         datasets_dir: str = "datasets",
         additions: Sequence[NewItems] = (),
     ) -> None:
-        self.signatures = saved.signatures
+        self.saved, self.signatures = saved, saved.signatures
         self.titles = titles
         self.metadata = json.loads(self.signatures["metadata"]()["json"].numpy())
         self.max_k = min(self.metadata["max_k"], self.metadata["items"])

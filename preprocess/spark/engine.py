@@ -14,12 +14,12 @@ from typing import Any, Optional
 import pandas as pd
 from pyspark.sql import SparkSession
 
-from preprocess.frames import linked_items, named_items
+from katrec.common.id_tables import TRIPLETS, named_items
+from preprocess.frames import linked_items
 from preprocess.pipeline import Kept, Prepared, Settings, assemble, catalogue, say_core
 from preprocess.sources import Options
 from preprocess.sources.delimited import located, places, read_part
 from preprocess.spark import core, graph, stage
-from preprocess.tables import TRIPLETS
 
 PART_BYTES = 32 << 20
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession, functions
 
+from katrec.common.id_tables import TRIPLETS
 from preprocess.pipeline import Settings, say_graph
 from preprocess.spark.stage import computed
-from preprocess.tables import TRIPLETS
 
 NODE = "node"
 

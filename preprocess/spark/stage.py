@@ -18,10 +18,10 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession, functions
 
 from katrec.common.command_line import UserError, reason
+from katrec.common.id_tables import text_column
 from katrec.common.ids import BREAKS
 from katrec.common.tabular import SEPARATORS, ending_of, read
 from katrec.common.times import EXACT, as_dates, missing_ones
-from preprocess.frames import text_column
 from preprocess.sources import Options
 from preprocess.sources.delimited import named_columns, placed
 
@@ -77,7 +77,7 @@ def ids(spark: SparkSession, paths: Sequence[str], table: str, options: Options,
       table: its name in `preprocess.sources.delimited.COLUMNS`.
       options: the command line's.
       folder: where the staged table goes.
-      breaks: whether tabs and line ends are allowed, as in `preprocess.frames.texts`.
+      breaks: whether tabs and line ends are allowed, as in `katrec.common.id_tables.texts`.
 
     Raises:
       UserError: a file cannot be read, or a value is no id.
