@@ -10,7 +10,6 @@ from typing import Any, Optional, Union
 
 from katrec.common import lock
 from katrec.common.command_line import FlagError, UserError
-from katrec.data.cold_items import hold_out
 from katrec.data.dataset import Dataset, load
 from katrec.models import registry
 from katrec.settings import Settings
@@ -42,9 +41,7 @@ class Run:
         config = run_directory.read_config(output_dir)
         self.output_dir = output_dir
         self.settings = config.settings
-        dataset = load(datasets_dir or config.datasets_dir, config.dataset)
-        run_directory.check_data(config, dataset.checksums)
-        self.dataset = _as_trained(dataset, config.settings)
+        self.dataset = run_directory.read_data(config, datasets_dir)
         self.result = run_directory.read_result(output_dir)
 
     @property
@@ -112,10 +109,6 @@ class Run:
         return export(model, self.dataset, self.settings, self.result, saved_model, max_k, extendable)
 
 
-def _as_trained(dataset: Dataset, settings: Settings) -> Dataset:
-    return hold_out(dataset, settings.cold_item_share, settings.cold_seed)
-
-
 def fit(
     dataset: Union[str, Dataset],
     settings: Settings = Settings(),  # noqa: B008 (frozen)
@@ -165,5 +158,5 @@ def fit(
             # TensorFlow takes seconds to import: settings, data and directory are checked before.
             from katrec.training.trainer import Trainer
 
-            Trainer(settings, _as_trained(dataset, settings), output_dir, pretrained_dir, on_row).run()
+            Trainer(settings, run_directory.as_trained(dataset, settings), output_dir, pretrained_dir, on_row).run()
     return Run(output_dir, datasets_dir)

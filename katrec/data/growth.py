@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from katrec.common import files
 from katrec.common.command_line import UserError
+from katrec.data.cold_items import hold_out
 from katrec.data.dataset import Dataset
 
 NAMED = 5
@@ -113,6 +114,21 @@ def grow(dataset: Dataset, new: NewItems) -> Grown:
     new_entities = {links[item] for item in added}
     triplets = [one for one in kept if {one[0], one[2]} <= known | new_entities]
     return Grown(_with(dataset, added, links, triplets, numbers, items, entities), added, notes)
+
+
+def known_to(dataset: Dataset, metadata: Mapping[str, Any], additions: Sequence[NewItems]) -> Dataset:
+    """Returns the data set that an export knows: as its model was trained on it, and what was added since.
+
+    Args:
+      dataset: as it was prepared.
+      metadata: the export's.
+      additions: what was added, in its order.
+    """
+    flags = metadata.get("flags", {})
+    dataset = hold_out(dataset, flags.get("cold_item_share", 0.0), flags.get("cold_seed", 0))
+    for addition in additions:
+        dataset = grow(dataset, addition).dataset
+    return dataset
 
 
 def _with(dataset, added, links, triplets, relations, items, entities):

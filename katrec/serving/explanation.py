@@ -10,9 +10,8 @@ from katrec.common import files
 from katrec.common.command_line import UserError
 from katrec.common.ids import as_text
 from katrec.data import collaborative_graph
-from katrec.data.cold_items import hold_out
 from katrec.data.dataset import load
-from katrec.data.growth import NewItems, grow
+from katrec.data.growth import NewItems, known_to
 from katrec.serving.paths import PathFinder
 
 if TYPE_CHECKING:
@@ -90,10 +89,7 @@ class Explainer:
                 f"{folder}: was prepared otherwise than the data set that the model was trained on; "
                 "prepare it again with the same settings"
             )
-        flags = self._recommender.metadata.get("flags", {})
-        dataset = hold_out(dataset, flags.get("cold_item_share", 0.0), flags.get("cold_seed", 0))
-        for addition in self._additions:
-            dataset = grow(dataset, addition).dataset
+        dataset = known_to(dataset, self._recommender.metadata, self._additions)
         graph = collaborative_graph.build(dataset)
         self._finder = PathFinder(graph, weights, dataset.num_entities)
         self._num_relations = dataset.num_relations

@@ -13,9 +13,8 @@ from katrec import settings as settings_module
 from katrec.common import files
 from katrec.common.command_line import UserError, reason
 from katrec.data import growth
-from katrec.data.cold_items import hold_out
 from katrec.data.dataset import Dataset, load
-from katrec.data.growth import NewItems, grow
+from katrec.data.growth import NewItems
 from katrec.models.base import RankingModel
 from katrec.models.build import build
 from katrec.serving import EXTRA
@@ -71,14 +70,10 @@ def read(path: str, metadata: Mapping[str, Any]) -> Extension:
         raise UserError(f"{path}: was exported without --extendable; export the run again with it")
     settings = settings_module.from_dict({**metadata["flags"], "mixed_precision": False}, path)
     additions = growth.read(os.path.join(path, EXTRA))
-    dataset = load(os.path.join(folder, DATA), metadata["dataset"])
-    dataset = hold_out(dataset, settings.cold_item_share, settings.cold_seed)
-    for addition in additions:
-        dataset = grow(dataset, addition).dataset
+    dataset = growth.known_to(load(os.path.join(folder, DATA), metadata["dataset"]), metadata, additions)
     model = build(settings, dataset)
     try:
         tf.train.Checkpoint(model=model).read(os.path.join(folder, WEIGHTS)).assert_consumed()
     except (tf.errors.OpError, AssertionError, ValueError) as error:
         raise UserError(f"{folder}: damaged ({reason(error)}); export the run again") from None
-    model.refresh_attention()
     return Extension(model, dataset, settings, additions)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from katrec.common.command_line import UserError
-from katrec.data.cold_items import hold_out
-from katrec.data.dataset import Dataset, load
+from katrec.data.dataset import Dataset
 from katrec.models.base import RankingModel
 from katrec.models.transfer import transfer
 from katrec.training import run_directory
@@ -28,9 +27,7 @@ def begin_from(output_dir: str, model: RankingModel, dataset: Dataset) -> dict[s
       UserError: there is no such run, its data set is not there as it was, or the models are of other shapes.
     """
     config = run_directory.read_config(output_dir)
-    known = load(config.datasets_dir, config.dataset)
-    run_directory.check_data(config, known.checksums)
-    known = hold_out(known, config.settings.cold_item_share, config.settings.cold_seed)
+    known = run_directory.read_data(config)
     earlier = best_model(output_dir, dataclasses.replace(config.settings, mixed_precision=False), known)
     try:
         return transfer(earlier, known, model, dataset)

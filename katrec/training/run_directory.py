@@ -14,6 +14,8 @@ from katrec import settings as settings_module
 from katrec.common import beside, files, sealed
 from katrec.common.command_line import UserError
 from katrec.common.rankings import PROTOCOLS, SPLITS
+from katrec.data.cold_items import hold_out
+from katrec.data.dataset import Dataset, load
 from katrec.settings import Settings
 
 CONFIG, METRICS, RESULT, RANKS = "config.json", "metrics.jsonl", "result.json", "ranks.npz"
@@ -174,6 +176,26 @@ def check_data(config: RunConfig, checksums: Mapping[str, str]) -> None:
             f"data set {config.dataset}: {', '.join(changed)} changed since the run was trained; "
             "prepare it again with the same settings, or train again in another --output_dir"
         )
+
+
+def as_trained(dataset: Dataset, settings: Settings) -> Dataset:
+    """Returns what a run of these settings is trained on: a data set without what its cold items lose."""
+    return hold_out(dataset, settings.cold_item_share, settings.cold_seed)
+
+
+def read_data(config: RunConfig, datasets_dir: Optional[str] = None) -> Dataset:
+    """Returns what a run was trained on.
+
+    Args:
+      config: the run's.
+      datasets_dir: where the data set is; if not given, where it was at the training.
+
+    Raises:
+      UserError: it is not there, or was prepared otherwise.
+    """
+    dataset = load(datasets_dir or config.datasets_dir, config.dataset)
+    check_data(config, dataset.checksums)
+    return as_trained(dataset, config.settings)
 
 
 def _differences(config, stored):
