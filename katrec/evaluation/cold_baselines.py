@@ -20,17 +20,21 @@ RANDOM_SEED = 2022
 CHOSEN_BY = "NDCG@10"
 
 
+Scorer = Callable[[np.ndarray], np.ndarray]
+
+
 class Baseline(NamedTuple):
     """A way to score items.
 
     Attributes:
       title: its name in tables.
-      score: function of a data set, the split, some users int[n] and a choice's values; gives float[n, |I|].
+      scorer: function of a data set, the split and a choice's values; gives a function from users int[n] to
+        float[n, |I|].
       choices: {name: the values that are tried}; every combination is.
     """
 
     title: str
-    score: Callable[..., np.ndarray]
+    scorer: Callable[..., Scorer]
     choices: Mapping[str, tuple]
 
 
@@ -52,20 +56,21 @@ class Ranked(NamedTuple):
     warm: Optional[dict[str, float]]
 
 
-def by_chance(dataset: Dataset, split: str, users: np.ndarray) -> np.ndarray:
-    """Scores drawn at random, the same for a user whatever the batch; arguments as in `Baseline.score`."""
-    return np.stack([np.random.default_rng([RANDOM_SEED, user]).random(dataset.num_items) for user in users])
+def by_chance(dataset: Dataset, split: str) -> Scorer:
+    """Scores drawn at random, the same for a user whatever the batch; arguments as in `Baseline.scorer`."""
+
+    def drawn(user):
+        return np.random.default_rng([RANDOM_SEED, user]).random(dataset.num_items)
+
+    return lambda users: np.stack([drawn(user) for user in users])
 
 
-def neighbours_popularity(
-    dataset: Dataset, split: str, users: np.ndarray, neighbours: str, aggregate: str
-) -> np.ndarray:
+def neighbours_popularity(dataset: Dataset, split: str, neighbours: str, aggregate: str) -> Scorer:
     """s_i: how often what stands beside i in the graph was interacted with, the same for all histories.
 
     Args:
       dataset: its training interactions are counted.
       split: not read.
-      users: how many rows are wanted.
       neighbours: "items": those that a triplet joins to i; "entities": the entities that are no items, each counted as
         its items are.
       aggregate: "sum", "mean" or "max": over the neighbours, and over an entity's items.
@@ -80,7 +85,7 @@ def neighbours_popularity(
     else:
         entities = joined[dataset.num_items :, : dataset.num_items]
         scores = _aggregated(items[:, dataset.num_items :], _aggregated(entities, popularity, aggregate), aggregate)
-    return np.broadcast_to(scores, (len(users), dataset.num_items))
+    return lambda users: np.broadcast_to(scores, (len(users), dataset.num_items))
 
 
 def _aggregated(joined, values, aggregate):
@@ -92,27 +97,28 @@ def _aggregated(joined, values, aggregate):
     return sums / np.maximum(joined.getnnz(axis=1), 1) if aggregate == "mean" else sums
 
 
-def content_neighbours(
-    dataset: Dataset, split: str, users: np.ndarray, last: int, by_rarity: bool, with_items: bool
-) -> np.ndarray:
+def content_neighbours(dataset: Dataset, split: str, last: int, by_rarity: bool, with_items: bool) -> Scorer:
     """s_i: the mean cosine of i's vector of entities and those of the history's items.
 
     Args:
       dataset: its graph, and the histories of `split`, are read.
       split: as in `Dataset.histories`.
-      users: whose.
       last: so many of a history's last items count; 0: all.
       by_rarity: as in `katrec.data.item_contents.item_vectors`.
       with_items: as there.
     """
     vectors = item_vectors(dataset, with_items, by_rarity)
     offsets, items = dataset.histories(split)
-    starts = np.maximum(offsets[users], offsets[users + 1] - last) if last else offsets[users]
-    read = [items[start:end] for start, end in zip(starts, offsets[users + 1])]
-    lengths = np.array([len(one) for one in read])
-    rows = np.repeat(np.arange(len(users)), lengths)
-    shares = sparse.csr_matrix((1 / lengths[rows], (rows, np.concatenate(read))), (len(users), dataset.num_items))
-    return (vectors @ (shares @ vectors).toarray().T).T
+
+    def score(users):
+        starts = np.maximum(offsets[users], offsets[users + 1] - last) if last else offsets[users]
+        read = [items[start:end] for start, end in zip(starts, offsets[users + 1])]
+        lengths = np.array([len(one) for one in read])
+        rows = np.repeat(np.arange(len(users)), lengths)
+        shares = sparse.csr_matrix((1 / lengths[rows], (rows, np.concatenate(read))), (len(users), dataset.num_items))
+        return (vectors @ (shares @ vectors).toarray().T).T
+
+    return score
 
 
 BASELINES = (
@@ -169,10 +175,11 @@ def _ranks(baseline, dataset, split, choice, cold=True):
     is_cold = dataset.is_cold
     users = np.flatnonzero((targets >= 0) & (is_cold[targets] == cold))
     offsets, items = dataset.histories(split)
+    score = baseline.scorer(dataset, split, **choice)
     ranks: tuple[list, list] = ([], [])
     for start in range(0, len(users), BATCH_USERS):
         batch = users[start : start + BATCH_USERS]
-        scores = np.array(baseline.score(dataset, split, batch, **choice), np.float64)
+        scores = np.array(score(batch), np.float64)
         of_targets = scores[np.arange(len(batch)), targets[batch]]
         for row, user in enumerate(batch):
             seen = items[offsets[user] : offsets[user + 1]]

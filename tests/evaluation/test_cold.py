@@ -45,7 +45,7 @@ def test_popularity_of_neighbours_by_hand(tiny_dataset):
     }
 
     def score(neighbours, aggregate):
-        return cold_baselines.neighbours_popularity(tiny_dataset, "test", np.arange(3), neighbours, aggregate)
+        return cold_baselines.neighbours_popularity(tiny_dataset, "test", neighbours, aggregate)(np.arange(3))
 
     apply = {
         "sum": sum,
@@ -62,7 +62,7 @@ def test_popularity_of_neighbours_by_hand(tiny_dataset):
 
 @pytest.mark.parametrize("last", [0, 2])
 def test_content_neighbours_by_hand(tiny_dataset, last):
-    scores = cold_baselines.content_neighbours(tiny_dataset, "test", np.array([5, 9]), last, False, False)
+    scores = cold_baselines.content_neighbours(tiny_dataset, "test", last, False, False)(np.array([5, 9]))
     joined = np.zeros((24, tiny_dataset.num_entities))
     for head, _, tail in tiny_dataset.triplets:
         for one, other in ((head, tail), (tail, head)):
@@ -76,8 +76,9 @@ def test_content_neighbours_by_hand(tiny_dataset, last):
 
 
 def test_the_same_chance_whatever_the_batch(tiny_dataset):
-    together = cold_baselines.by_chance(tiny_dataset, "test", np.array([3, 8]))
-    np.testing.assert_array_equal(together[1:], cold_baselines.by_chance(tiny_dataset, "test", np.array([8])))
+    score = cold_baselines.by_chance(tiny_dataset, "test")
+    together = score(np.array([3, 8]))
+    np.testing.assert_array_equal(together[1:], score(np.array([8])))
     assert len(np.unique(together)) == 48
 
 
