@@ -85,18 +85,18 @@ class Plan(NamedTuple):
 
     def _run(self, dataset: str, model: str, variant: str, seed: str) -> PlannedRun:
         name = f"{model}{'' if variant == 'none' else f'-{variant}'}-seed{seed}"
-        protocol: tuple[str, ...] = ()
+        own: list[str] = []
         if self.cold_item_share:
             name = f"cold-{self.cold_item_share:g}-{self.cold_seed}/{name}"
-            protocol = (f"--cold_item_share={self.cold_item_share}", f"--cold_seed={self.cold_seed}")
-        # What a model has otherwise where items are new stands in a file of its own.
-        of_protocol = settings_file(self.datasets_dir, dataset, f"{model}-cold.txt") if self.cold_item_share else None
+            # What a model has otherwise where items are new stands in a file of its own.
+            path = settings_file(self.datasets_dir, dataset, f"{model}-cold.txt")
+            own = [f"--flagfile={path}"] if path else []
+            own += [f"--cold_item_share={self.cold_item_share}", f"--cold_seed={self.cold_seed}"]
         arguments = (
             *flagfiles(self.datasets_dir, dataset, model),
-            *([f"--flagfile={of_protocol}"] if of_protocol else []),
+            *own,
             *common_flags(dataset, model, seed, self.datasets_dir, self.runs_dir),
             f"--ablation={variant}",
-            *protocol,
         )
         return PlannedRun(f"{dataset}/{name}", os.path.join(self.runs_dir, dataset, name), arguments)
 

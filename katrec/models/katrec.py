@@ -230,11 +230,10 @@ class KATRec(TransformerModel):
         places = tf.gather(triplets, [0, 2, 3], axis=1)
         nodes = tf.gather(self.encoder.nodes, places)
         if entities_only:
-            fixed = np.concatenate([~self.is_cold, np.zeros(self.num_entities - self.num_items, bool)])
-            free = tf.logical_and(
-                places < self.num_entities, ~tf.gather(fixed, tf.minimum(places, self.num_entities - 1))
-            )
-            nodes = tf.where(free[..., None], nodes, tf.stop_gradient(nodes))
+            free = np.zeros(self.encoder.num_nodes, bool)
+            free[: self.num_entities] = True
+            free[: self.num_items] = self.is_cold
+            nodes = tf.where(tf.gather(free, places)[..., None], nodes, tf.stop_gradient(nodes))
         transr = self.encoder.transr
         positive, negative = tf.unstack(transr((nodes[:, 0], relation, nodes[:, 1:])), num=2, axis=1)
         ranking = pairwise_loss(positive, negative) / batch_size
