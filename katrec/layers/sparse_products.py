@@ -1,9 +1,14 @@
 """Products of sparse and dense matrices by compressed sparse rows.
 
 `tf.sparse.sparse_dense_matmul` takes seven times as long in TensorFlow 2.21 as in 2.15; these take as long in both.
+
+A product with the transpose goes by the transpose's own rows. With TensorFlow's option for it (`transpose_a`), each
+thread adds up the rows that it happens to get, and the last digit differs from one call to the next.
 """
 
 from __future__ import annotations
+
+from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -21,9 +26,14 @@ def compressed(indices: tf.Tensor, values: tf.Tensor, num_rows: int, num_columns
     return tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=indices, values=values, dense_shape=shape)
 
 
-def times(matrix: tf.Tensor, dense: tf.Tensor, num_rows: int, transpose: bool = False) -> tf.Tensor:
-    """Returns the product of what `compressed` returned, or its transpose, with float32[n, d]: float32[num_rows, d]."""
-    product = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=dense, transpose_a=transpose)
+def transposed(matrix: tf.Tensor) -> tf.Tensor:
+    """Returns the transpose of what `compressed` returned, in that form."""
+    return tf.raw_ops.SparseMatrixTranspose(input=matrix, type=tf.float32)
+
+
+def times(matrix: tf.Tensor, dense: tf.Tensor, num_rows: Optional[int] = None) -> tf.Tensor:
+    """Returns the product of what `compressed` returned with float32[n, d]: float32[num_rows, d]."""
+    product = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=dense)
     return tf.ensure_shape(product, [num_rows, dense.shape[1]])
 
 
@@ -37,21 +47,26 @@ class FixedMatrix:
     """
 
     def __init__(self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> None:
-        order = np.lexsort((columns, rows))
         self.shape = shape
-        self._indices = tf.constant(np.stack([rows, columns], axis=1)[order], tf.int64)
-        self._values = tf.constant(np.asarray(values)[order], tf.float32)
+        self._matrix = _sorted(rows, columns, values)
+        self._transposed = _sorted(columns, rows, values)
 
     def times(self, dense: tf.Tensor) -> tf.Tensor:
         """Returns the product with float32[columns, d], float32[rows, d]; the gradient reaches that."""
 
         @tf.custom_gradient
         def product(dense):
-            matrix = compressed(self._indices, self._values, *self.shape)
+            num_rows, num_columns = self.shape
 
             def gradient(upstream):
-                return times(matrix, upstream, self.shape[1], transpose=True)
+                return times(compressed(*self._transposed, num_columns, num_rows), upstream, num_columns)
 
-            return times(matrix, dense, self.shape[0]), gradient
+            return times(compressed(*self._matrix, num_rows, num_columns), dense, num_rows), gradient
 
         return product(tf.convert_to_tensor(dense))
+
+
+def _sorted(rows, columns, values):
+    order = np.lexsort((columns, rows))
+    indices = np.stack([rows, columns], axis=1)[order]
+    return tf.constant(indices, tf.int64), tf.constant(np.asarray(values)[order], tf.float32)

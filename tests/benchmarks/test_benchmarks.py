@@ -121,13 +121,17 @@ def test_a_log_that_grows_is_followed(command, tiny_raw, tmp_path):
         done = command("preprocess", *arguments, *filters)
         assert done.returncode == 0, done.stderr
     arguments = ["--periods=short,long", f"--datasets_dir={tmp_path}/data", f"--runs_dir={tmp_path}/runs"]
-    arguments += ["--epochs=0,2", "--model=katrec", f"--output={tmp_path}", *QUICK]
+    arguments += ["--epochs=2", "--model=katrec", f"--output={tmp_path}", *QUICK]
     done = command("benchmarks.fresh_data", *arguments)
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "fresh.json").read_text())["results"]
-    titles = ["trained anew on long", "from short's weights, 0 epochs", "from short's weights, 2 epochs"]
+    titles = ["trained anew on long", "those of short, as they are", "those of short, trained on for 2 epochs"]
     assert [one["title"] for one in results] == titles
+    # Who has interactions from the cut on, counted in the raw file.
+    rows = [row.split("\t") for row in (tmp_path / "long" / "long.inter").read_text().splitlines()[1:]]
+    later = len({user for user, *_, time in rows if float(time) >= 150})
     for one in results:
         assert f"| {one['title']} | {one['runs'][0]['test']['full']['NDCG@10']:.4f} |" in done.stdout
+        assert one["users"] == {"all": len({user for user, *_ in rows}), "since": later}
     # As it is, the earlier model has been trained for a step that changes nothing; an epoch has four batches of 16.
-    assert [one["runs"][0]["step"] for one in results] == [6, 1, 8]
+    assert [one["steps"] for one in results] == [6, 1, 8]

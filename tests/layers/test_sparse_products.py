@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 
 from katrec.layers.sparse_products import FixedMatrix
-from tests.gradients import assert_gradient
+from tests.gradients import assert_gradient, assert_repeats
 
 SHAPE = (6, 5)
 
@@ -22,3 +22,9 @@ def test_without_values():
     nothing = np.zeros(0, int)
     matrix = FixedMatrix(nothing, nothing, np.zeros(0), SHAPE)
     np.testing.assert_array_equal(tf.function(matrix.times)(tf.ones([5, 2])), np.zeros((6, 2)))
+
+
+def test_the_gradient_repeats_to_the_last_digit(generator):
+    places = generator.choice(20000 * 500, 200000, replace=False)
+    matrix = FixedMatrix(places // 500, places % 500, generator.normal(size=200000), (20000, 500))
+    assert_repeats(matrix.times, generator.normal(size=(500, 16)))

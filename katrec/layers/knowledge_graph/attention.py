@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from katrec.layers.knowledge_graph.edges import EgoNetworks, RelationEdges, block_array
+from katrec.layers.sparse_products import times, transposed
 
 
 def ego_network_attention(
@@ -78,8 +79,8 @@ def relation_logits(edges: RelationEdges, nodes: tf.Tensor, projection: tf.Tenso
                     values=upstream[edges.edges(group)],
                     dense_shape=tf.stack([tf.shape(heads, tf.int64)[0], tf.shape(tails, tf.int64)[0]]),
                 )
-                to_heads = tf.raw_ops.SparseMatrixMatMul(a=sparse, b=tails) * (1 - tf.square(heads))
-                to_tails = tf.raw_ops.SparseMatrixMatMul(a=sparse, b=heads, transpose_a=True)
+                to_heads = times(sparse, tails) * (1 - tf.square(heads))
+                to_tails = times(transposed(sparse), heads)
                 for ids, to_ids in zip(edges.nodes(group), (to_heads, to_tails)):
                     product = tf.matmul(to_ids, kernel, transpose_b=True)
                     to_nodes = tf.tensor_scatter_nd_add(to_nodes, ids[:, None], product)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 import tensorflow as tf
 
-from katrec.layers.sparse_products import compressed, times
+from katrec.layers.sparse_products import compressed, times, transposed
 
 BLOCK_EDGES = 1 << 14
 
@@ -92,8 +92,7 @@ class EgoNetworks:
         weights = weights[: self._row_starts[num_rows]]
         indices = self._indices[: self._row_starts[num_rows]]
         matrix = compressed(indices, tf.stop_gradient(weights), num_rows, self.num_nodes)
-        transposed = tf.raw_ops.SparseMatrixTranspose(input=matrix, type=tf.float32)
-        return AttentionMatrix(matrix, transposed, weights, num_rows)
+        return AttentionMatrix(matrix, transposed(matrix), weights, num_rows)
 
     def propagate(self, attention: AttentionMatrix, nodes: tf.Tensor) -> tf.Tensor:
         """Returns e_{N_h} = Σ π′(h, r, t) e_t for the rows of `attention`, float[rows, d].

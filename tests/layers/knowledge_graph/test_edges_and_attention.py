@@ -8,7 +8,7 @@ from katrec.layers import TransR
 from katrec.layers.knowledge_graph.attention import ego_network_attention, relation_logits, uniform_attention
 from katrec.layers.knowledge_graph.edges import EgoNetworks
 from tests import reference
-from tests.gradients import assert_gradient
+from tests.gradients import assert_gradient, assert_repeats
 
 NODES, RELATIONS, DIM = 6, 3, 4
 # Node 5 has no edges; nodes 0 and 1 are joined by two relations; node 4 to itself.
@@ -80,6 +80,16 @@ def test_gradient_of_the_logits_to_nodes_and_relations(generator, block_edges):
     nodes = generator.normal(size=(NODES, DIM)) / 2
     arrays = nodes, layer.projection.numpy() / 2, layer.relation.numpy() / 2
     assert_gradient(lambda *tensors: relation_logits(edges, *tensors), *arrays)
+
+
+def test_gradients_repeat_to_the_last_digit(generator):
+    heads, tails = generator.integers(2000, size=(2, 20000))
+    graph = EgoNetworks(heads, generator.integers(RELATIONS, size=20000), tails, 2000)
+    nodes, relations = generator.normal(size=(2000, 16)), generator.normal(size=(RELATIONS, 8))
+    projections = generator.normal(size=(RELATIONS, 16, 8))
+    assert_repeats(lambda *tensors: relation_logits(graph.by_relation, *tensors), nodes, projections, relations)
+    weights = generator.random(20000)
+    assert_repeats(lambda weights, nodes: graph.propagate(graph.matrix(weights), nodes), weights, nodes)
 
 
 def test_differentiable_attention_reaches_the_relations(generator):
