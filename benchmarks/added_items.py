@@ -45,17 +45,13 @@ def main():
     whole = load(FLAGS.datasets_dir, FLAGS.dataset)
     held = hold_out(whole, settings.cold_item_share, settings.cold_seed)
     known = fit(whole, settings, os.path.join(FLAGS.runs_dir, "known"))
-    reduced = f"{FLAGS.dataset}-without"
-    folder = os.path.join(FLAGS.runs_dir, "datasets")
-    write(_without(held), os.path.join(folder, reduced), reduced, {})
-    changed = dataclasses.replace(settings, cold_item_share=0.0)
-    later = fit(reduced, changed, os.path.join(FLAGS.runs_dir, "later"), folder)
+    later = trained_without(held, settings, FLAGS.runs_dir)
     paths = [os.path.join(FLAGS.runs_dir, name) for name in ("known-model", "later-model", "added-model")]
     for path in paths:
         shutil.rmtree(path, ignore_errors=True)
     known.export(paths[0])
     before = later.export(paths[1], extendable=True)
-    triplets, links = _tables(held)
+    triplets, links = cold_tables(held)
     started = time.perf_counter()
     added = add_items(paths[1], triplets, links, to=paths[2])
     seconds = time.perf_counter() - started
@@ -70,6 +66,25 @@ def main():
         *(f"{name}, among {what}" for what in ("the cold", "all") for name in ("NDCG@10", "Hit@10")),
     )
     report(f"{settings.model} on {FLAGS.dataset}, seed {settings.seed}", rows, columns)
+
+
+def trained_without(dataset, settings, runs_dir):
+    """Returns the run in `runs_dir`/later of the data set without its cold items."""
+    reduced = f"{dataset.name}-without"
+    folder = os.path.join(runs_dir, "datasets")
+    write(_without(dataset), os.path.join(folder, reduced), reduced, {})
+    changed = dataclasses.replace(settings, cold_item_share=0.0)
+    return fit(reduced, changed, os.path.join(runs_dir, "later"), folder)
+
+
+def cold_tables(dataset):
+    """Returns the cold items' triplets and links."""
+    entities, relations = np.array(dataset.raw_ids("entity"), object), dataset.raw_ids("relation")
+    cold = np.concatenate([dataset.is_cold, np.zeros(dataset.num_entities - dataset.num_items, bool)])
+    heads, names, tails = dataset.triplets[(cold[dataset.triplets[:, [0, 2]]]).any(axis=1)].T
+    triplets = {"head_id": entities[heads], "relation_id": np.array(relations)[names], "tail_id": entities[tails]}
+    items = np.array(dataset.raw_ids("item"), object)[dataset.cold]
+    return pd.DataFrame(triplets), pd.DataFrame({"item_id": items, "entity_id": entities[dataset.cold]})
 
 
 def _without(dataset):
@@ -99,16 +114,6 @@ def _without(dataset):
         [],
         [],
     )
-
-
-def _tables(dataset):
-    """Returns the cold items' triplets and links."""
-    entities, relations = np.array(dataset.raw_ids("entity"), object), dataset.raw_ids("relation")
-    cold = np.concatenate([dataset.is_cold, np.zeros(dataset.num_entities - dataset.num_items, bool)])
-    heads, names, tails = dataset.triplets[(cold[dataset.triplets[:, [0, 2]]]).any(axis=1)].T
-    triplets = {"head_id": entities[heads], "relation_id": np.array(relations)[names], "tail_id": entities[tails]}
-    items = np.array(dataset.raw_ids("item"), object)[dataset.cold]
-    return pd.DataFrame(triplets), pd.DataFrame({"item_id": items, "entity_id": entities[dataset.cold]})
 
 
 def _histories(dataset, users):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from katrec.common.command_line import UserError
+from katrec.common.id_tables import check_items
 from preprocess.k_core import core_rows
 from preprocess.review import filter_warnings, graph_warnings
 from preprocess.tables import Tables
@@ -201,6 +202,7 @@ def _with_cold(kept, report, settings):
     item_ids = kept.item_ids[stay]
     kept = kept._replace(item_ids=item_ids, links=kept.links[kept.links["item_id"].isin(pd.Index(item_ids))])
     cold = np.flatnonzero(np.bincount(kept.items, minlength=len(item_ids)) == 0)
+    check_items(item_ids[cold], "links: item_id")
     return kept, cold.astype(np.int32)
 
 

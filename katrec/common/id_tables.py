@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -106,6 +106,22 @@ def check_links(links: pd.DataFrame, place: Callable[[int], str]) -> None:
             f"{place(row)}: item {links['item_id'][row]!r} is linked to a second entity, "
             f"{links['entity_id'][row]!r}; keep one link an item"
         )
+
+
+def check_items(items: Iterable[str], column: str) -> None:
+    """Checks ids that become items' own and were allowed more, as entities' are.
+
+    Args:
+      items: the ids.
+      column: what messages call the column that they are from.
+
+    Raises:
+      UserError: one is no item's id.
+    """
+    for item in items:
+        found = fault(item)
+        if found:
+            raise UserError(f"{column} {found}")
 
 
 def named_items(titles: pd.DataFrame, place: Callable[[str, Optional[int]], str]) -> pd.DataFrame:

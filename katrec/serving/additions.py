@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import warnings
-from typing import Optional
+from collections.abc import Iterator
+from typing import Any, Optional, Protocol, Union
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,16 @@ import tensorflow as tf
 
 from katrec.common import files
 from katrec.common.command_line import UserError
-from katrec.common.id_tables import LINKS, TRIPLETS, check_links, named_items, place_in_frame, texts, wanted
+from katrec.common.id_tables import (
+    LINKS,
+    TRIPLETS,
+    check_items,
+    check_links,
+    named_items,
+    place_in_frame,
+    texts,
+    wanted,
+)
 from katrec.data import item_edges
 from katrec.data.growth import NewItems, grow
 from katrec.layers.neighbour_scores import ItemEdges
@@ -27,8 +38,14 @@ from katrec.serving.saved_model import write
 from katrec.serving.served import Served
 
 
+class Exportable(Protocol):
+    """What can be exported: a `katrec.Run`."""
+
+    def export(self, saved_model: str, max_k: int = 100, extendable: bool = False) -> Any: ...
+
+
 def add_items(
-    saved_model: str,
+    model: Union[str, Exportable],
     triplets: pd.DataFrame,
     links: Optional[pd.DataFrame] = None,
     titles: Optional[pd.DataFrame] = None,
@@ -36,14 +53,14 @@ def add_items(
     to: str,
     datasets_dir: str = "datasets",
 ) -> Recommender:
-    """Adds items that nobody has interacted with to an export, and writes another one; nothing is trained.
+    """Adds items that nobody has interacted with to a model, and writes an export of it; nothing is trained.
 
     A new item's e⁽⁰⁾ is fitted to its own triplets with all else fixed (`katrec.models.new_nodes`), attention and
     propagation over the graph with the new triplets give its e*, the item table grows by its row. All that the export
     had is copied: what earlier items score stays as it was, and what their own neighbourhoods say of them, too.
 
     Args:
-      saved_model: folder of an export that is `extendable`, or of its versions.
+      model: folder of an export that is `extendable`, or of its versions; or a `Run`, which is exported first.
       triplets: columns head_id, relation_id, tail_id: what the graph says of the new items.
       links: columns item_id, entity_id: the new items. None where the triplets name items by their own ids: then each
         head that the model does not know is a new item.
@@ -60,13 +77,29 @@ def add_items(
     """
     if os.path.exists(to):
         raise UserError(f"{to}: exists; remove it or choose another name")
-    path = versions.newest(saved_model)
+    with _exported(model) as path:
+        return _extend(path, triplets, links, titles, to, datasets_dir)
+
+
+@contextlib.contextmanager
+def _exported(model: Union[str, Exportable]) -> Iterator[str]:
+    """Gives the folder of an export; a run's is there for as long as it is needed."""
+    if isinstance(model, str):
+        yield versions.newest(model)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "export")
+        model.export(path, extendable=True)
+        yield path
+
+
+def _extend(path, triplets, links, titles, to, datasets_dir):
     earlier = Recommender.load(path, datasets_dir)
     known = read(path, earlier.metadata)
     new = _new_items(triplets, links, known.dataset)
     grown = grow(known.dataset, new)
     for note in grown.notes:
-        warnings.warn(note, UserWarning, stacklevel=2)
+        warnings.warn(note, UserWarning, stacklevel=3)
     added = set(grown.added)
     new = NewItems(new.triplets, {item: entity for item, entity in new.links.items() if item in added})
     model = build(known.settings, grown.dataset)
@@ -87,8 +120,8 @@ def add_items(
         files.write_columns(items_file, columns)
         write(served, to, metadata, items_file, extended.write)
     print(
-        f"added {len(grown.added):,} items to the {known.dataset.num_items:,} of {path}: {to}, fingerprint "
-        f"{integrity.fingerprint(to)}"
+        f"added {len(grown.added):,} items to the {known.dataset.num_items:,} of {known.dataset.name}: {to}, "
+        f"fingerprint {integrity.fingerprint(to)}"
     )
     return Recommender.load(to, datasets_dir)
 
@@ -132,4 +165,6 @@ def _new_items(triplets, links, dataset):
         check_links(named, lambda row: place_in_frame("links", row))
         return NewItems(rows, dict(zip(named["item_id"], named["entity_id"])))
     known = set(dataset.raw_ids("entity"))
-    return NewItems(rows, {head: head for head in of_graph["head_id"] if head not in known})
+    heads = {head: head for head in of_graph["head_id"] if head not in known}
+    check_items(heads, "triplets: head_id")
+    return NewItems(rows, heads)

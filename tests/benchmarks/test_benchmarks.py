@@ -107,6 +107,15 @@ def test_added_items_are_compared_with_known_ones(command, datasets_dir, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "| known from the start |" in done.stdout and "| added after the training |" in done.stdout
     assert "| largest difference of an earlier item's score: 0.0 |" in done.stdout
+    # The run without the items is there already.
+    arguments += [*QUICK, "--model=katrec_next_item", "--similar_items=4"]
+    ways = command("benchmarks.new_nodes", *arguments, "--steps=3,9")
+    assert ways.returncode == 0, ways.stderr
+    kinds = "| the mean", "| closed", "| 3", "| 9"
+    rows = [row.split(" | ") for row in ways.stdout.splitlines() if row.startswith(kinds)]
+    # Where e⁽⁰⁾ is changes what the graph says of an item.
+    assert len(rows) == 9 and len({own for _, own, *_ in rows}) > 4
+    assert all(0 < float(value) < 1 for row in rows for value in row[1:3])
 
 
 @pytest.mark.slow

@@ -195,6 +195,15 @@ def test_linked_items_without_interactions_are_kept_where_a_triplet_has_them():
     assert as_before.item_ids.tolist() == ["o", "p"] and not len(as_before.cold)
 
 
+def test_a_cold_items_id_is_one_line():
+    rows, triplets, links = SHOP
+    broken = [*links[:3], ("r\tr", "er"), *links[4:]]
+    with pytest.raises(UserError, match="^links: item_id 'r.*r' holds a tab or a line end; replace it$"):
+        prepare(tables(rows, triplets, broken), COLD)
+    # It stays out where cold items do.
+    assert prepare(tables(rows, triplets, broken), COLD._replace(cold_items=False)).item_ids.tolist() == ["o", "p"]
+
+
 def test_an_item_that_only_held_out_places_have_is_cold_too():
     rows = [("u", "o", 1), ("u", "o", 2), ("u", "p", 3)]
     prepared = prepare(

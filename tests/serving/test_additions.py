@@ -87,6 +87,16 @@ def test_a_new_items_vector_is_what_its_edges_give(extended):
     assert table["cold"].numpy().tolist() == [False] * 24 + [True] * 3
 
 
+@pytest.mark.filterwarnings("ignore:item 'new2'", "ignore:triplets left out")
+def test_a_run_is_exported_first(extended, datasets_dir, tmp_path):
+    folder, _, after, *_ = extended
+    run = katrec.Run(str(folder / "run"))
+    added = katrec.add_items(run, TRIPLETS, LINKS, to=str(tmp_path / "new"), datasets_dir=str(datasets_dir))
+    assert added.items == after.items
+    given, expected = (one.signatures["item_table"]()["vectors"] for one in (added, after))
+    np.testing.assert_array_equal(given, expected)
+
+
 @pytest.mark.parametrize(
     "triplets, links, message",
     [
@@ -95,6 +105,7 @@ def test_a_new_items_vector_is_what_its_edges_give(extended):
         (TRIPLETS.assign(head_id=[None] * 5), None, "triplets: row 0: head_id is empty"),
         (TRIPLETS, pd.DataFrame({"item_id": ["a", "a"], "entity_id": ["x", "y"]}), "item 'a' is linked to a second"),
         (TRIPLETS, LINKS.iloc[1:], "no new item can be added: item 'new2'"),
+        (TRIPLETS.replace("n.1", "n\n1"), None, "triplets: head_id .* holds a tab or a line end"),
     ],
 )
 def test_wrong_tables_are_said_and_nothing_is_written(extended, tmp_path, triplets, links, message):
