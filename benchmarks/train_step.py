@@ -31,20 +31,9 @@ settings_flags.define(FLAGS)
 def main():
     settings = settings_flags.read(FLAGS)
     dataset = like(FLAGS.dataset_like, FLAGS.scale)
-    model = build(settings, dataset)
-    pipeline = Batches(dataset, model, settings)
-    steps = TrainSteps(model, settings, tf.distribute.get_strategy())
-    length = settings.max_sequence_length
-    shape = settings.batch_size, model.history_length + 1
-    sequences = np.random.default_rng(1).integers(dataset.num_items, size=shape, dtype=np.int32)
-    _, users, negatives, triplets = next(pipeline.from_step(0))
-    fixed = sequences, tf.zeros_like(users), negatives, triplets
-    batches = iter(tf.data.Dataset.from_tensors(fixed).repeat())
-
-    def train():
-        steps(batches, 0, TRACED_STEPS)
-
+    model, pipeline, train = fixed_steps(settings, dataset)
     step = seconds(train, per_call=TRACED_STEPS)
+    length = settings.max_sequence_length
     predicted = length if model.objective.causal else max(1, round(settings.mask_share * length))
     num_predicted = predicted * settings.batch_size
     parts = step_bound(model, settings.batch_size, length, num_predicted, model.graph_matrices())
@@ -63,6 +52,19 @@ def main():
         f"{edges}, {num_predicted:,} predicted positions",
         rows,
     )
+
+
+def fixed_steps(settings, dataset):
+    """Returns a model, its `Batches`, and a function that trains it for TRACED_STEPS steps on one full batch."""
+    model = build(settings, dataset)
+    pipeline = Batches(dataset, model, settings)
+    steps = TrainSteps(model, settings, tf.distribute.get_strategy())
+    shape = settings.batch_size, model.history_length + 1
+    sequences = np.random.default_rng(1).integers(dataset.num_items, size=shape, dtype=np.int32)
+    _, users, negatives, triplets = next(pipeline.from_step(0))
+    fixed = sequences, tf.zeros_like(users), negatives, triplets
+    batches = iter(tf.data.Dataset.from_tensors(fixed).repeat())
+    return model, pipeline, lambda: steps(batches, 0, TRACED_STEPS)
 
 
 def _memory(train):

@@ -208,8 +208,9 @@ class Settings:
     )
     mixed_precision: bool = _setting(
         False,
-        "Matrix products of the transformer and the scores in bfloat16 (CPUs with AMX or AVX512-BF16, GPUs since "
-        "compute capability 8) or float16 with loss scaling (GPUs since 7); float32, and a line saying so, on others.",
+        "Matrix products of the transformer and the scores in bfloat16 (CPUs with AMX, AMD's with AVX512-BF16, GPUs "
+        "since compute capability 8) or float16 with loss scaling (GPUs since 7); float32, and a line saying so, on "
+        "others.",
     )
     distribution: str = _setting(
         "none",

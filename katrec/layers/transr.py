@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from katrec.layers.grouped_projection import project
 from katrec.layers.initializers import embedding_initializer
 
 
@@ -22,8 +23,7 @@ class TransR(tf.keras.layers.Layer):
       relation_dim: k, the size of a relation's space.
 
     Input:
-      head embeddings float[n, d], relation ids int[n], tail embeddings float[n, m, d]: m tails for each head, so
-      that a relation's matrix is gathered once for all of them.
+      head embeddings float[n, d], relation ids int[n], tail embeddings float[n, m, d]: m tails for each head.
 
     Output:
       float[n, m].
@@ -52,8 +52,8 @@ class TransR(tf.keras.layers.Layer):
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
         head, relation, tail = inputs
-        projection = tf.gather(self.projection, relation)
-        translation = (head[:, None] - tail) @ projection + tf.gather(self.relation, relation)[:, None]
+        translation = project(head[:, None] - tail, relation, self.projection)
+        translation += tf.gather(self.relation, relation)[:, None]
         return tf.reduce_sum(tf.square(translation), axis=-1)
 
     def get_config(self) -> dict[str, Any]:

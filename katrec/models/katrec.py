@@ -235,7 +235,9 @@ class KATRec(TransformerModel):
             free[: self.num_items] = self.is_cold
             nodes = tf.where(tf.gather(free, places)[..., None], nodes, tf.stop_gradient(nodes))
         transr = self.encoder.transr
-        positive, negative = tf.unstack(transr((nodes[:, 0], relation, nodes[:, 1:])), num=2, axis=1)
+        # Split, not sliced: a slice's gradient is a tensor of the whole size.
+        head, tails = tf.split(nodes, [1, 2], axis=1)
+        positive, negative = tf.unstack(transr((head[:, 0], relation, tails)), num=2, axis=1)
         ranking = pairwise_loss(positive, negative) / batch_size
         size = 2 * (tf.nn.l2_loss(nodes) + tf.nn.l2_loss(tf.gather(transr.relation, relation)))
         return ranking + self.kg_l2 * size / batch_size, ranking

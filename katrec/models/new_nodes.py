@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from katrec.data.collaborative_graph import CollaborativeGraph
 
@@ -58,13 +59,14 @@ def fitted(
             block = slice(first, first + BLOCK_NODES)
             chosen = numbers[block]
             edges = slice(starts[0][block][0], starts[1][block][-1])
-            left = np.tile(weight * np.eye(nodes.shape[1]), (len(chosen), 1, 1))
-            right = weight * means[chosen]
             rows = np.searchsorted(chosen, heads[edges])
+            counts, right = np.zeros((len(chosen), len(grams))), weight * means[chosen]
             for one in np.unique(relations[edges]):
                 of_one = relations[edges] == one
-                np.add.at(left, rows[of_one], grams[one])
-                values = before[tails[edges][of_one]] @ grams[one] + shifts[one]
-                np.add.at(right, rows[of_one], values)
+                places = rows[of_one], tails[edges][of_one]
+                joined = sparse.csr_matrix((np.ones(len(places[0])), places), (len(chosen), len(nodes)))
+                counts[:, one] = joined.sum(axis=1).A1
+                right += (joined @ before) @ grams[one] + counts[:, one, None] * shifts[one]
+            left = weight * np.eye(nodes.shape[1]) + np.tensordot(counts, grams, axes=1)
             result[chosen] = np.linalg.solve(left, right[..., None])[..., 0]
     return result.astype(nodes.dtype)

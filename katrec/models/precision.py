@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-BFLOAT16_CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
+AMX, AVX512_BF16 = "amx_bf16", "avx512_bf16"
 BFLOAT16_CAPABILITY, FLOAT16_CAPABILITY = (8, 0), (7, 0)
 
 
@@ -27,16 +27,25 @@ def _name() -> str:
             return "mixed_float16"
         device = f"this GPU (compute capability {'.'.join(map(str, capability))})"
     else:
-        if BFLOAT16_CPU_FLAGS & _cpu_flags():
+        flags, vendor = _cpu()
+        # Intel's AVX512-BF16 alone took 1.5 times as long as 32 bits (docs/performance.md).
+        if AMX in flags or (AVX512_BF16 in flags and vendor != "GenuineIntel"):
             return "mixed_bfloat16"
-        device = "this CPU (neither amx_bf16 nor avx512_bf16)"
+        device = (
+            f"this CPU ({vendor or 'maker unknown'}, without AMX{'' if AVX512_BF16 in flags else ' and AVX512-BF16'})"
+        )
     print(f"--mixed_precision: {device} has no quick 16-bit products, going on in float32")
     return "float32"
 
 
-def _cpu_flags() -> set[str]:
+def _cpu() -> tuple[set[str], str]:
+    """Returns the processor's flags and its maker; nothing where the system does not say."""
+    found: dict[str, str] = {}
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return {flag for line in file if line.startswith("flags") for flag in line.split(":", 1)[1].split()}
+            for line in file:
+                name, _, value = line.partition(":")
+                found.setdefault(name.strip(), value.strip())
     except OSError:
-        return set()
+        pass
+    return set(found.get("flags", "").split()), found.get("vendor_id", "")

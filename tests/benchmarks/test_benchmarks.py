@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from benchmarks import peers
+from benchmarks import peers, step_profile
 from benchmarks.synthetic import SIZES, like
 from katrec.evaluation.ranking import Evaluator
 from katrec.models.build import build
@@ -34,6 +34,31 @@ def test_it_prints_figures_beside_a_bound(command, name, arguments):
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     assert len(rows) > 3 and any("bound" in row for row in rows)
     assert re.search(rf"`python -m benchmarks.{name} --dataset_like=ml-100k .*peak memory \d+ MiB", done.stdout)
+
+
+@pytest.mark.slow
+def test_a_step_is_told_apart_by_operations(command):
+    small = ["--dataset_like=ml-100k", "--scale=0.2", "--batch_size=8", "--rows=400"]
+    done = command("benchmarks.step_profile", *small)
+    assert done.returncode == 0, done.stderr
+    rows = [row.strip("| ").split(" | ") for row in done.stdout.splitlines() if row.startswith("| ") and "%" in row]
+    *parts, whole = rows
+    assert {"encoder", "trans_r", "transformer"} <= {part for part, *_ in parts}
+    assert any(operation == "SparseMatrixMatMul" for _, operation, *_ in parts)
+    assert sum(float(one[2]) for one in parts) == pytest.approx(float(whole[2]), rel=0.05)
+
+
+def test_an_operations_time_is_without_what_runs_inside_it():
+    # In picoseconds: a takes 10 ms, b and c inside it 2 and 3, d inside c 1; e comes after all.
+    events = [(0, 10, "a:A", "A"), (1, 2, "b:B", "B"), (4, 3, "c:C", "C"), (5, 1, "d:D", "D"), (20, 4, "e:E", "E")]
+    events = [(start * 10**9, length * 10**9, name, kind) for start, length, name, kind in events]
+    found = step_profile.own_times([*events, (0, 50 * 10**9, "ExecutorState::Process", "")])
+    assert {name: milliseconds for name, _, milliseconds in found} == {"a:A": 5, "b:B": 2, "c:C": 2, "d:D": 1, "e:E": 4}
+
+
+def test_an_operations_part_is_the_layer_around_it():
+    assert step_profile.part_of("while/body/_1/gradient_tape/while/trans_r/matmul/MatMul:MatMul") == "trans_r"
+    assert step_profile.part_of("while/body/_1/while/AddN:AddN") == "–"
 
 
 def test_a_step_is_timed_beside_that_of_another_checkout(command):

@@ -8,18 +8,25 @@ from katrec.training.step import TrainSteps
 
 
 @pytest.mark.parametrize(
-    "flags, name",
+    "flags, vendor, name",
     [
-        ({"avx512f", "avx512_bf16"}, "mixed_bfloat16"),
-        ({"amx_bf16"}, "mixed_bfloat16"),
-        ({"avx2"}, "float32"),
+        ({"avx512f", "avx512_bf16"}, "AuthenticAMD", "mixed_bfloat16"),
+        ({"avx512f", "avx512_bf16"}, "GenuineIntel", "float32"),
+        ({"avx512_bf16", "amx_bf16"}, "GenuineIntel", "mixed_bfloat16"),
+        ({"avx2"}, "AuthenticAMD", "float32"),
+        (set(), "", "float32"),
     ],
 )
-def test_a_cpu_gets_what_it_multiplies_quickly(monkeypatch, capsys, flags, name):
-    monkeypatch.setattr(precision, "_cpu_flags", lambda: flags)
+def test_a_cpu_gets_what_it_multiplies_quickly(monkeypatch, capsys, flags, vendor, name):
+    monkeypatch.setattr(precision, "_cpu", lambda: (flags, vendor))
     assert precision.policy(True).name == name
     assert ("going on in float32" in capsys.readouterr().out) == (name == "float32")
     assert precision.policy(False).name == "float32"
+
+
+def test_this_machines_processor_is_read():
+    flags, vendor = precision._cpu()
+    assert not flags or ("fpu" in flags and vendor)
 
 
 @pytest.mark.parametrize(
