@@ -1,4 +1,4 @@
-"""The graph's part of KATRec: propagation, and the refresh of the attention, each beside its bound.
+"""The graph's part of KATRec: propagation, and the refresh of the attention, each beside its bound; TransR's step.
 
 python -m benchmarks.propagation --dataset_like=amazon-book --scale=1
 """
@@ -12,6 +12,10 @@ from benchmarks.synthetic import define, like
 from katrec import flags as settings_flags
 from katrec.common import command_line
 from katrec.models.build import build
+from katrec.training.batches import triplet_batches
+from katrec.training.optimizers import WarmupLinearDecay, adam, create_variables
+from katrec.training.pretraining import TRACED_STEPS
+from katrec.training.step import triplet_step
 
 FLAGS = flags.FlagValues()
 define(FLAGS)
@@ -22,7 +26,7 @@ def main():
     settings = settings_flags.read(FLAGS)
     model = build(settings, like(FLAGS.dataset_like, FLAGS.scale))
     graph = model.graph
-    rows = [*_propagation(model), *_refresh(model), *_differentiable(model)]
+    rows = [*_propagation(model), *_triplet_step(model, settings), *_refresh(model), *_differentiable(model)]
     report(
         f"Graph like {FLAGS.dataset_like}, scale {FLAGS.scale:g}: {graph.num_nodes:,} nodes, "
         f"{len(graph.heads):,} edges",
@@ -55,6 +59,24 @@ def _propagation(model):
         name = f"propagation {function.__name__.replace('_', ' ')}, {nodes.shape[1]} columns, and making its matrices"
         rows += [(name, timing, f"{timing.median / bound.median:.2f}"), ("bound: the bare sparse products", bound, 1)]
     return [*rows, ("making both matrices, in training once for several steps", seconds(build_matrices), "")]
+
+
+def _triplet_step(model, settings):
+    """TransR's step as the pre-training makes it, many in one traced call."""
+    optimizer = adam(WarmupLinearDecay(settings.learning_rate, 0, settings.train_steps))
+    create_variables(optimizer, model.triplet_variables)
+    strategy = tf.distribute.get_strategy()
+    (triplets,) = next(triplet_batches(model.graph, settings.kg_batch_size, [settings.seed], 0))
+
+    @tf.function
+    def steps():
+        done = 0.0
+        for _ in tf.range(TRACED_STEPS):
+            done += triplet_step(model, optimizer, triplets, settings.clip_norm, strategy, entities_only=True)[0]
+        return done
+
+    timing = seconds(lambda: steps().numpy(), per_call=TRACED_STEPS)
+    return [(f"TransR's step on {len(triplets):,} triplets", timing, "")]
 
 
 def _refresh(model):

@@ -31,7 +31,7 @@ QUICK = katrec.Settings(
 )
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     items=st.lists(ids, min_size=6, max_size=6, unique=True),
     users=st.lists(ids, min_size=5, max_size=5, unique=True),

@@ -22,9 +22,9 @@ from tests.test_commands import SMALL
     [
         ("train_step", ["--steps=40", "--batch_size=8"]),
         pytest.param("train_step", ["--model=bert4rec", "--mixed_precision"], marks=pytest.mark.slow),
-        ("propagation", []),
-        ("evaluation", []),
-        ("inference", ["--requests=10"]),
+        pytest.param("propagation", [], marks=pytest.mark.slow),
+        pytest.param("evaluation", [], marks=pytest.mark.slow),
+        pytest.param("inference", ["--requests=10"], marks=pytest.mark.slow),
         ("preprocessing", []),
     ],
 )
@@ -61,6 +61,7 @@ def test_an_operations_part_is_the_layer_around_it():
     assert step_profile.part_of("while/body/_1/while/AddN:AddN") == "–"
 
 
+@pytest.mark.slow
 def test_a_step_is_timed_beside_that_of_another_checkout(command):
     small = ["--dataset_like=ml-100k", "--scale=0.3", "--batch_size=8", "--pairs=2"]
     done = command("benchmarks.before_after", f"--before={ROOT}", *small)

@@ -130,7 +130,7 @@ def test_negatives_do_not_depend_on_the_model_or_the_call(tiny_dataset, generato
 
 @pytest.mark.parametrize("mixed", [False, True])
 def test_ranking_is_not_traced_again_and_again(tiny_dataset, make_settings, monkeypatch, mixed):
-    monkeypatch.setattr(precision, "_cpu_flags", lambda: precision.BFLOAT16_CPU_FLAGS)
+    monkeypatch.setattr(precision, "_cpu", lambda: ({precision.AMX}, ""))
     model = build(make_settings(model="katrec", mixed_precision=mixed), tiny_dataset)
     evaluator = Evaluator(model, tiny_dataset, "test", 5)
     counts = []

@@ -27,15 +27,13 @@ TRAINING = {"train_steps": 4, "eval_every_steps": 2, "pretrain_epochs": 1, "pret
 
 @pytest.fixture(scope="module", params=["katrec", "katrec_next_item"])
 def extended(request, datasets_dir, tmp_path_factory):
-    """An export, one with an item more, and one with another one."""
+    """An export, that of the same run with an item more, and of this export with another one."""
     folder = tmp_path_factory.mktemp("additions")
     settings = katrec.Settings(model=request.param, **SMALL, **TRAINING)
     run = katrec.fit("tiny", settings, str(folder / "run"), str(datasets_dir))
     before = run.export(str(folder / "before"), 20, extendable=True)
     with pytest.warns(UserWarning) as told:
-        after = add_items(
-            str(folder / "before"), TRIPLETS, LINKS, TITLES, to=str(folder / "after"), datasets_dir=str(datasets_dir)
-        )
+        after = add_items(run, TRIPLETS, LINKS, TITLES, to=str(folder / "after"), datasets_dir=str(datasets_dir))
     own = pd.DataFrame([("x", "film.genre", "g.2"), ("x", "film.sequel", "n.1")], columns=TRIPLETS.columns)
     twice = add_items(str(folder / "after"), own, to=str(folder / "twice"), datasets_dir=str(datasets_dir))
     return folder, before, after, twice, [str(one.message) for one in told if one.category is UserWarning]
@@ -85,16 +83,6 @@ def test_a_new_items_vector_is_what_its_edges_give(extended):
     np.testing.assert_allclose(a, b, atol=1e-5)
     assert np.abs(a - c).max() > 1e-3
     assert table["cold"].numpy().tolist() == [False] * 24 + [True] * 3
-
-
-@pytest.mark.filterwarnings("ignore:item 'new2'", "ignore:triplets left out")
-def test_a_run_is_exported_first(extended, datasets_dir, tmp_path):
-    folder, _, after, *_ = extended
-    run = katrec.Run(str(folder / "run"))
-    added = katrec.add_items(run, TRIPLETS, LINKS, to=str(tmp_path / "new"), datasets_dir=str(datasets_dir))
-    assert added.items == after.items
-    given, expected = (one.signatures["item_table"]()["vectors"] for one in (added, after))
-    np.testing.assert_array_equal(given, expected)
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,9 @@ def test_explanations(recommender, exported, load_once, make_settings, tmp_path)
 
 
 def test_models_without_a_graph_say_so(exported, load_once, make_settings):
-    model = load_once(exported("gru4rec", make_settings)[1])[1]
+    model = load_once(exported("sasrec", make_settings)[1])[1]
     explanation = model.explain(["i1"], "i2")
-    assert explanation.attention == [] and "gru4rec has no knowledge graph" in explanation.text()
+    assert explanation.attention == [] and "sasrec has no knowledge graph" in explanation.text()
 
 
 def test_formats(recommender):

@@ -33,8 +33,19 @@ def last_line(text):
     return text.replace("\r", "\n").strip().splitlines()[-1]
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_is_saved_and_goes_on_to_the_same_end(datasets_dir, command, tmp_path, number, status):
+@pytest.fixture(scope="module")
+def whole(datasets_dir, command, tmp_path_factory):
+    """The numbers of a run that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = command("katrec.train", *arguments(datasets_dir, "bert4rec", folder / "run"), "--train_steps=400")
+    assert done.returncode == 0, done.stderr
+    return numbers(folder / "run")
+
+
+@pytest.mark.parametrize(
+    "number, status", [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
+def test_a_stopped_run_is_saved_and_goes_on_to_the_same_end(datasets_dir, command, tmp_path, whole, number, status):
     flags = [*arguments(datasets_dir, "bert4rec", tmp_path / "run"), "--train_steps=400"]
     process = start("katrec.train", *flags)
     wait_for(process, (tmp_path / "run" / "checkpoints" / "latest" / "ckpt-2.index").exists)
@@ -46,11 +57,10 @@ def test_a_stopped_run_is_saved_and_goes_on_to_the_same_end(datasets_dir, comman
     step = last_line(text).split("step ")[1].split(" ")[0].replace(",", "")
     resumed = command("katrec.train", *flags)
     assert resumed.returncode == 0 and f"going on from step {step} in" in resumed.stdout, resumed.stderr
-    whole = [*arguments(datasets_dir, "bert4rec", tmp_path / "whole"), "--train_steps=400"]
-    assert command("katrec.train", *whole).returncode == 0
-    assert numbers(tmp_path / "run") == numbers(tmp_path / "whole")
+    assert numbers(tmp_path / "run") == whole
 
 
+@pytest.mark.slow
 def test_a_stopped_pre_training_goes_on_to_the_same_end(datasets_dir, command, tmp_path):
     def flags(folder):
         return [*arguments(datasets_dir, "katrec", folder), "--pretrain_epochs=60", "--pretrain_kg_epochs=400"]
@@ -101,6 +111,7 @@ def test_two_processes_do_not_train_in_one_directory(datasets_dir, command, tmp_
     assert third.wait(60) == 143
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number, status", [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
 def test_children_end_with_their_parent(datasets_dir, tmp_path, number, status):
     (tmp_path / "data" / "tiny").mkdir(parents=True)
