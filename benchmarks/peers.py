@@ -1,11 +1,12 @@
-"""BERT4Rec here and in RecTools 0.19 (PyTorch): sequences a second and quality after the same epochs, in one run.
+"""BERT4Rec and SASRec here and in RecTools 0.19 (PyTorch): sequences a second, and quality after the same epochs.
 
-  python -m benchmarks.peers --dataset=ml-100k --epochs=20
+  python -m benchmarks.peers --dataset=ml-100k --epochs=20 [--model=sasrec]
   python -m benchmarks.peers --dataset_like=beauty --epochs=1
 
-The same training histories (the last T items of each user, one window each), size, layers, heads, T, batch, mask
-share, dropout, softmax loss, learning rate, threads; both models score the validation items with NDCG@10 among all
-items outside the history. RecTools gets an environment of its own, .venv-peers, made from the extra `bench-peers`.
+The same training histories (the last T items of each user, for SASRec and the one before them, one window each), size,
+layers, heads, T, batch, mask share, dropout, softmax loss, learning rate, threads; both models score the validation
+items with NDCG@10 among all items outside the history. RecTools gets an environment of its own, .venv-peers, made from
+the extra `bench-peers`.
 """
 
 import dataclasses
@@ -29,6 +30,7 @@ from katrec.common import command_line
 from katrec.common.command_line import FlagError, UserError
 from katrec.data.dataset import load
 from katrec.evaluation.ranking import Evaluator
+from katrec.models import registry
 from katrec.models.build import build
 from katrec.training.batches import Batches
 from katrec.training.step import TrainSteps
@@ -43,20 +45,29 @@ flags.DEFINE_list(
 define(FLAGS)
 settings_flags.define(FLAGS)
 ENVIRONMENT, WORKER = ".venv-peers", os.path.join("benchmarks", "rectools_worker.py")
+MODELS = ("bert4rec", "sasrec")
+DEFAULTS = {
+    "model": "bert4rec",
+    "batch_size": 128,
+    "last_item_share": 0.0,
+    "warmup_steps": 0,
+    "sasrec_loss": "cross_entropy",
+}
 RECTOOLS_PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
 
 def main():
-    for name, value in (("batch_size", 128), ("last_item_share", 0.0), ("warmup_steps", 0), ("model", "bert4rec")):
+    for name, value in DEFAULTS.items():
         FLAGS.set_default(name, value)
-    if FLAGS.model != "bert4rec":
-        raise FlagError("--model: RecTools' BERT4Rec is compared with bert4rec alone")
+    if FLAGS.model not in MODELS:
+        raise FlagError(f"--model={FLAGS.model}: choose from {', '.join(MODELS)}")
     if unknown := set(FLAGS.precisions) - set(RECTOOLS_PRECISION):
         raise FlagError(f"--precisions: {', '.join(sorted(unknown))}: choose from {', '.join(RECTOOLS_PRECISION)}")
     settings = settings_flags.read(FLAGS)
     synthetic = FLAGS["dataset_like"].present
     whole = like(FLAGS.dataset_like, FLAGS.scale) if synthetic else load(FLAGS.datasets_dir, FLAGS.dataset)
-    dataset = with_last_items(whole, settings.max_sequence_length)
+    # A left-to-right model reads T items and predicts those behind each.
+    dataset = with_last_items(whole, settings.max_sequence_length + (settings.model == "sasrec"))
     sequences = int((np.diff(dataset.offsets) >= 2).sum())
     python = peers_python()
     rows = []
@@ -78,9 +89,9 @@ def main():
             for name, figure in figures.items()
         ]
     report(
-        f"BERT4Rec on {dataset.name}: {sequences:,} sequences, {FLAGS.epochs} epochs, q = {settings.hidden_dim}, "
-        f"{settings.num_layers} layers, {settings.num_heads} heads, T = {settings.max_sequence_length}, batch "
-        f"{settings.batch_size}, seed {settings.seed}",
+        f"{registry.MODELS[settings.model].title} on {dataset.name}: {sequences:,} sequences, {FLAGS.epochs} epochs, "
+        f"q = {settings.hidden_dim}, {settings.num_layers} layers, {settings.num_heads} heads, "
+        f"T = {settings.max_sequence_length}, batch {settings.batch_size}, seed {settings.seed}",
         rows,
         ("program", "seconds", "sequences a second", "times RecTools'", "validation NDCG@10, all items"),
     )
@@ -117,6 +128,7 @@ def rectools(python, dataset, settings, precision, epochs):
         data, output, path = (os.path.join(folder, name) for name in ("data.npz", "output.json", "specification.json"))
         np.savez(data, offsets=dataset.offsets, items=dataset.items, targets=dataset.valid)
         specification = {
+            "model": settings.model,
             "data": data,
             "output": output,
             "epochs": epochs,

@@ -1,4 +1,4 @@
-"""Trains RecTools' BERT4Rec; run by `benchmarks.peers` with the interpreter of the environment that has RecTools.
+"""Trains RecTools' BERT4Rec or SASRec; run by `benchmarks.peers` with the interpreter that has RecTools.
 
   python benchmarks/rectools_worker.py SPECIFICATION.json
 
@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning import Trainer, seed_everything
 from rectools import Columns
 from rectools.dataset import Dataset
-from rectools.models import BERT4RecModel
+from rectools.models import BERT4RecModel, SASRecModel
 
 
 def main():
@@ -48,18 +48,20 @@ def main():
             enable_model_summary=False,
         )
 
-    model = BERT4RecModel(
+    bidirectional = specification["model"] == "bert4rec"
+    own = {"mask_prob": specification["mask_share"]} if bidirectional else {}
+    model = (BERT4RecModel if bidirectional else SASRecModel)(
         n_blocks=specification["layers"],
         n_heads=specification["heads"],
         n_factors=specification["hidden_dim"],
         session_max_len=specification["max_sequence_length"],
         dropout_rate=specification["dropout"],
-        mask_prob=specification["mask_share"],
         loss="softmax",
         lr=specification["learning_rate"],
         batch_size=specification["batch_size"],
         epochs=specification["epochs"],
         get_trainer_func=trainer,
+        **own,
     )
     started = time.monotonic()
     model.fit(dataset)

@@ -104,6 +104,11 @@ def test_synthetic_sizes(name):
     np.testing.assert_array_equal(dataset.items, like(name, 1.0).items)
 
 
+def test_peers_are_two_models(command):
+    done = command("benchmarks.peers", "--model=katrec")
+    assert done.returncode == 2 and "--model=katrec: choose from bert4rec, sasrec" in done.stderr
+
+
 def test_peers_train_on_the_same_histories(tiny_dataset, make_settings, monkeypatch):
     dataset = peers.with_last_items(tiny_dataset, 3)
     assert np.diff(dataset.offsets).max() == 3
