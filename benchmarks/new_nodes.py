@@ -31,7 +31,7 @@ from katrec.models.transfer import transfer
 from katrec.training.batches import triplet_batches
 from katrec.training.optimizers import WarmupLinearDecay, adam
 
-PRIORS = (0.01, 0.1, 1.0, 10.0)
+PRIORS = (1.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 RATES = (1e-3, 1e-2)
 TRIPLETS, SEED = 2048, 1
 # What no edge moves: the mean of the known nodes of its kind.

@@ -111,8 +111,8 @@ def grow(dataset: Dataset, new: NewItems) -> Grown:
     added = [item for item, entity in links.items() if entity in described]
     if not added:
         raise UserError(f"no new item can be added: {'; '.join(notes) or 'there is none'}")
-    new_entities = {links[item] for item in added}
-    triplets = [one for one in kept if {one[0], one[2]} <= known | new_entities]
+    ends = known | {links[item] for item in added}
+    triplets = [one for one in kept if {one[0], one[2]} <= ends]
     return Grown(_with(dataset, added, links, triplets, numbers, items, entities), added, notes)
 
 

@@ -145,7 +145,7 @@ def test_added_items_are_compared_with_known_ones(command, datasets_dir, tmp_pat
     kinds = "| the mean", "| closed", "| 3", "| 9"
     rows = [row.split(" | ") for row in ways.stdout.splitlines() if row.startswith(kinds)]
     # Where e⁽⁰⁾ is changes what the graph says of an item.
-    assert len(rows) == 9 and len({own for _, own, *_ in rows}) > 4
+    assert len(rows) == 11 and len({own for _, own, *_ in rows}) > 4
     assert all(0 < float(value) < 1 for row in rows for value in row[1:3])
 
 
