@@ -14,7 +14,7 @@ from katrec.data.dataset import Dataset
 from katrec.data.negatives import item_negatives
 from katrec.data.sequences import positions_within, recent_items
 from katrec.evaluation.metrics import metrics
-from katrec.layers.neighbour_scores import SparseScores, values_at
+from katrec.layers.added_scores import SparseScores, values_at
 from katrec.models.base import RankingModel, all_scores
 
 NEGATIVES_SEED = 2020

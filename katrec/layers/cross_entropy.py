@@ -7,7 +7,7 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
-from katrec.layers.neighbour_scores import SparseScores, values_at
+from katrec.layers.added_scores import EdgeScores
 
 BLOCK_ROWS = 512
 SMALLEST = np.finfo(np.float32).tiny
@@ -19,7 +19,7 @@ def weighted_cross_entropy(
     bias: tf.Tensor,
     labels: tf.Tensor,
     weights: tf.Tensor,
-    added: Optional[SparseScores] = None,
+    added: Optional[EdgeScores] = None,
 ) -> tf.Tensor:
     """Returns Σ_n w_n · −log P(i_n), P = softmax(v_n Êᵀ + b_O + s_n).
 
@@ -44,26 +44,24 @@ def weighted_cross_entropy(
       A float32 scalar.
     """
 
-    places, values = added or (tf.zeros([0, 2], tf.int32), tf.zeros([0]))
-
     @tf.custom_gradient
     def loss(vectors, items, bias, values):
-        dtype = vectors.dtype
-        num_rows = tf.shape(vectors)[0]
-        num_blocks = tf.maximum(-(-num_rows // BLOCK_ROWS), 1)
+        dtype, num_items = vectors.dtype, tf.shape(items)[0]
+        row_bounds, edge_bounds = _bounds(tf.shape(vectors)[0], added)
+        num_blocks = tf.shape(row_bounds)[0] - 1
         weighted = vectors * tf.cast(weights, dtype)[:, None]
 
-        # Where each row's added scores begin.
-        starts = tf.searchsorted(places[:, 0], tf.range(num_rows + 1))
-
         def block(i, total, to_vectors, to_items, to_bias, to_values):
-            rows = slice(i * BLOCK_ROWS, tf.minimum((i + 1) * BLOCK_ROWS, num_rows))
+            rows = slice(row_bounds[i], row_bounds[i + 1])
             logits = tf.matmul(vectors[rows], items, transpose_b=True) + tf.cast(bias, dtype)
             if added:
-                own = slice(starts[rows.start], starts[rows.stop])
-                inside = places[own] - tf.stack([rows.start, 0])
+                own = slice(edge_bounds[i], edge_bounds[i + 1])
+                readings, tails = added.readings[own], added.tails[own][:, None]
+                # Places in the flat logits.
+                places = tf.gather((added.rows - rows.start) * num_items, readings) + tails
+                sums = tf.scatter_nd(places[..., None], values[own], [tf.size(logits)])
                 # TensorFlow has no GPU kernel that adds to 16-bit places.
-                logits += tf.cast(tf.scatter_nd(inside, values[own], tf.shape(logits)), dtype)
+                logits += tf.cast(tf.reshape(sums, tf.shape(logits)), dtype)
             probabilities = tf.nn.softmax(logits)
             target = tf.cast(tf.gather(probabilities, labels[rows], batch_dims=1), tf.float32)
             total -= tf.reduce_sum(weights[rows] * tf.math.log(tf.maximum(target, SMALLEST)))
@@ -71,13 +69,15 @@ def weighted_cross_entropy(
             to_items += tf.cast(tf.matmul(probabilities, weighted[rows], transpose_a=True), tf.float32)
             to_bias += tf.cast(tf.cast(weights[rows], dtype)[None] @ probabilities, tf.float32)[0]
             if added:
-                shares = tf.cast(values_at(probabilities, inside), tf.float32)
-                to_values = to_values.write(i, shares * tf.gather(weights, places[own][:, 0]))
+                shares = tf.cast(tf.gather(tf.reshape(probabilities, [-1]), places), tf.float32)
+                is_label = tf.gather(tf.gather(labels, added.rows), readings) == tails
+                shares -= tf.cast(is_label, tf.float32)
+                to_values = to_values.write(i, shares * tf.gather(tf.gather(weights, added.rows), readings))
             return i + 1, total, to_vectors, to_items, to_bias, to_values
 
         parts = tf.TensorArray(dtype, num_blocks, infer_shape=False, element_shape=[None, vectors.shape[1]])
         zeros = tf.zeros(items.shape), tf.zeros(bias.shape)
-        of_values = tf.TensorArray(tf.float32, num_blocks, infer_shape=False, element_shape=[None])
+        of_values = tf.TensorArray(tf.float32, num_blocks, infer_shape=False, element_shape=[None, values.shape[1]])
         _, total, to_vectors, to_items, to_bias, to_values = tf.while_loop(
             lambda i, *_: i < num_blocks,
             block,
@@ -87,21 +87,28 @@ def weighted_cross_entropy(
         to_vectors = (to_vectors.concat() - tf.gather(items, labels)) * tf.cast(weights, dtype)[:, None]
         to_items = tf.tensor_scatter_nd_sub(to_items, labels[:, None], tf.cast(weighted, tf.float32))
         to_bias = tf.tensor_scatter_nd_sub(to_bias, labels[:, None], weights)
-        if added:
-            of_labels = tf.equal(places[:, 1], tf.gather(labels, places[:, 0]))
-            to_values = to_values.concat() - tf.where(of_labels, tf.gather(weights, places[:, 0]), 0.0)
 
         def gradient(upstream):
             return (
                 tf.cast(upstream, dtype) * to_vectors,
                 tf.cast(upstream * to_items, dtype),
                 upstream * to_bias,
-                upstream * to_values if added else None,
+                upstream * to_values.concat() if added else None,
             )
 
         return total, gradient
 
-    return loss(vectors, items, tf.convert_to_tensor(bias), values)
+    return loss(vectors, items, tf.convert_to_tensor(bias), added.values if added else tf.zeros([0, 1]))
+
+
+def _bounds(num_rows, added):
+    """Returns where the blocks of rows begin and end, and those of their edges: a sequence is in one block."""
+    starts = tf.range(tf.maximum(-(-num_rows // BLOCK_ROWS), 1)) * BLOCK_ROWS
+    if added is None:
+        return tf.concat([starts, [num_rows]], axis=0), None
+    last = tf.shape(added.first_rows) - 1
+    sequences = tf.concat([tf.searchsorted(added.first_rows, starts), last], axis=0)
+    return tf.gather(added.first_rows, sequences), tf.gather(added.first_edges, sequences)
 
 
 def weighted_log_sum_exp(vectors: tf.Tensor, items: tf.Tensor, bias: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

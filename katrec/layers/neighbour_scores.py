@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 import tensorflow as tf
 
+from katrec.layers.added_scores import EdgeScores
 from katrec.layers.packing import packed, unpacked
 
 # Adam moves a weight by about the learning rate a step, and scores must move by several units.
@@ -30,31 +31,6 @@ class ItemEdges(NamedTuple):
     counts: tf.Tensor
 
 
-class SparseScores(NamedTuple):
-    """What is added to some of the scores float[n, |I|].
-
-    Attributes:
-      places: int32[m, 2], rows and items, sorted by row; a place may occur more than once, and its values add up.
-      values: float32[m].
-    """
-
-    places: tf.Tensor
-    values: tf.Tensor
-
-
-def with_added(scores: tf.Tensor, added: Optional[SparseScores]) -> tf.Tensor:
-    """Returns the scores float32[n, |I|] with what is added to some of them; as they are where that is None."""
-    return scores if added is None else tf.tensor_scatter_nd_add(scores, *added)
-
-
-def values_at(scores: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Returns float[m], the values of float[n, |I|] at int32[m, 2]; their number n · |I| must be below 2³¹.
-
-    By place in the flat scores: TensorFlow 2.21 has no GPU kernel for gather_nd with int32 indices.
-    """
-    return tf.gather(tf.reshape(scores, [-1]), places[:, 0] * tf.shape(scores)[1] + places[:, 1])
-
-
 @tf.keras.saving.register_keras_serializable(package="katrec")
 class NeighbourScores(tf.keras.layers.Layer):
     """Scores of the items that an edge joins to one of the last items of a history.
@@ -75,12 +51,13 @@ class NeighbourScores(tf.keras.layers.Layer):
 
     Input:
       v, float[n, q], of the chosen positions in their order; the items that are read, int32[B, w], |I| or more at
-      padding; `chosen`, bool[B, w], n positions; `edges`, the same `ItemEdges` in another place, as a saved model
-      needs; `windows`, int32[B, ≥ w], in training: what the items that are read are the beginning of. The transitions
-      of that very place of the window are not counted, or the model would learn to look its targets up.
+      padding; `chosen`, bool[B, w], n positions, the last one of each sequence where it is None; `edges`, the same
+      `ItemEdges` in another place, as a saved model needs; `windows`, int32[B, ≥ w], in training: what the items that
+      are read are the beginning of. The transitions of that very place of the window are not counted, or the model
+      would learn to look its targets up.
 
     Output:
-      `SparseScores` of n rows.
+      `EdgeScores` of n rows; k is G, or 1 where `chosen` is None.
 
     Raises:
       ValueError: the arrays are no edges between |I| items.
@@ -121,54 +98,75 @@ class NeighbourScores(tf.keras.layers.Layer):
         self,
         vectors: tf.Tensor,
         sequences: tf.Tensor,
-        chosen: tf.Tensor,
+        chosen: Optional[tf.Tensor] = None,
         edges: Optional[ItemEdges] = None,
         windows: Optional[tf.Tensor] = None,
-    ) -> SparseScores:
+    ) -> EdgeScores:
         edges = edges or self.edges
-        rows, gaps, places = self._pairs(sequences, chosen)
-        items = _at(sequences, places)
+        read = self._last_read(sequences) if chosen is None else self._read(sequences, chosen)
+        items = _at(sequences, read.places)
         starts = tf.gather(edges.starts, items)
         degrees = tf.gather(edges.starts, items + 1) - starts
         ends = tf.cumsum(degrees)
         numbers = tf.range(tf.reduce_sum(degrees))
-        # Which pair each edge is of.
-        pair = tf.searchsorted(ends, numbers, side="right")
-        edge = tf.gather(starts, pair) + numbers - tf.gather(ends - degrees, pair)
-        row = tf.gather(rows, pair)
-        relation, tail, count = (tf.gather(one, edge) for one in edges[1:])
+        readings = tf.searchsorted(ends, numbers, side="right")
+        edge = numbers + tf.gather(starts - (ends - degrees), readings)
+        relations, tails, counts = (tf.gather(one, edge) for one in edges[1:])
         if windows is not None and self.transition_reach:
-            count -= tf.where(self._own(relation, tail, windows, places, pair), 1.0, 0.0)
-        gates = tf.cast(vectors, tf.float32) @ self.gates
-        values = WEIGHT_UNIT * tf.gather(
-            tf.reshape(self.gap_weights, [-1]), relation * self.num_gaps + tf.gather(gaps, pair)
-        ) + tf.gather(tf.reshape(gates, [-1]), row * self.num_relations + relation)
-        return SparseScores(tf.stack([row, tail], axis=1), values * tf.math.log1p(count) / math.log(2))
+            counts -= tf.cast(self._own(relations, tails, windows, read.places, readings), tf.float32)
+        worth = tf.gather(self._worth(vectors, read), readings * self.num_relations + relations)
+        first = tf.searchsorted(read.places[:, 0], tf.range(tf.shape(sequences)[0] + 1))
+        return EdgeScores(
+            rows=read.rows,
+            readings=readings,
+            tails=tails,
+            values=worth * (tf.math.log1p(counts) / math.log(2))[:, None],
+            first_rows=read.first_rows,
+            first_edges=tf.gather(tf.concat([[0], ends], axis=0), first),
+        )
 
-    def _own(self, relation, tail, windows, places, pair):
-        """Returns which edges are a transition from, or to, the pair's own place of its window."""
+    def _read(self, sequences, chosen):
+        """Returns the `_Reading` of all items of sequences that have a chosen position."""
+        width = tf.shape(sequences)[1]
+        counts = tf.reduce_sum(tf.cast(chosen, tf.int32), axis=1)
+        first_rows = tf.concat([[0], tf.cumsum(counts)], axis=0)
+        places = _places((sequences < self.num_items) & (counts > 0)[:, None])
+        later = places[:, 1:] + tf.range(self.num_gaps)
+        at = places[:, :1] * width + tf.minimum(later, width - 1)
+        chosen = tf.reshape(chosen, [-1])
+        looks = (later < width) & tf.gather(chosen, at)
+        numbers = tf.gather(tf.cumsum(tf.cast(chosen, tf.int32), exclusive=True), at)
+        rows = tf.where(looks, numbers, tf.gather(first_rows, places[:, :1]))
+        return _Reading(places, rows, tf.range(self.num_gaps)[None], looks, first_rows)
+
+    def _last_read(self, sequences):
+        """Returns the `_Reading` of the last items, on which the last position looks back."""
+        shape = tf.shape(sequences)
+        gaps = shape[1] - 1 - tf.range(shape[1])
+        places = _places((sequences < self.num_items) & (gaps < self.num_gaps))
+        rows = places[:, :1]
+        return _Reading(
+            places, rows, tf.gather(gaps, places[:, 1:]), tf.ones_like(rows, tf.bool), tf.range(shape[0] + 1)
+        )
+
+    def _worth(self, vectors, read):
+        """Returns w_{r,g} + vᵀu_r of each item that is read, relation and row that looks back, float32[p |R|, k]."""
+        gates = tf.cast(vectors, tf.float32) @ self.gates
+        worth = WEIGHT_UNIT * tf.gather(self.gap_weights, read.gaps, axis=1)
+        worth = tf.transpose(worth, [1, 0, 2]) + tf.transpose(tf.gather(gates, read.rows), [0, 2, 1])
+        return tf.reshape(tf.where(read.looks[:, None], worth, 0.0), [-1, read.rows.shape[1]])
+
+    def _own(self, relations, tails, windows, places, readings):
+        """Returns which edges are a transition from, or to, their own item's place of its window."""
         reach = self.transition_reach
         around = tf.pad(windows, [[0, 0], [reach, reach]], constant_values=-1)
-        # Relation first + 2 (d − 1) is "d places later", the one after it "d places earlier".
-        first = self.num_relations - 2 * reach
-        own = tf.zeros_like(tail, tf.bool)
-        for number in range(2 * reach):
-            distance = (number // 2 + 1) * (1 if number % 2 == 0 else -1)
-            there = tf.gather(_at(around, places + tf.constant([0, reach + distance])), pair)
-            own |= (relation == first + number) & (tail == there)
-        return own
-
-    def _pairs(self, sequences, chosen):
-        """Returns who looks back on what: rows of the chosen positions, how far, and places (sequence, position)."""
-        places = tf.range(tf.shape(sequences)[1])
-        gap = places[:, None] - places
-        near = tf.logical_and(gap >= 0, gap < self.num_gaps)
-        pairs = chosen[:, :, None] & near & (sequences < self.num_items)[:, None]
-        sequence, position, earlier = tf.unstack(tf.cast(tf.where(pairs), tf.int32), num=3, axis=1)
-        width = tf.shape(sequences)[1]
-        rows = tf.cumsum(tf.cast(tf.reshape(chosen, [-1]), tf.int32)) - 1
-        rows = tf.gather(rows, sequence * width + position)
-        return rows, position - earlier, tf.stack([sequence, earlier], axis=1)
+        # The relation first + 2 (d − 1) is "d places later", the one after it "d places earlier".
+        distances = [sign * distance for distance in range(1, reach + 1) for sign in (1, -1)]
+        at = places[:, :1] * tf.shape(around)[1] + places[:, 1:] + reach + tf.constant(distances)
+        there = tf.gather(tf.reshape(around, [-1]), at)
+        numbers = relations - (self.num_relations - 2 * reach)
+        own = tf.gather(tf.reshape(there, [-1]), readings * (2 * reach) + tf.maximum(numbers, 0))
+        return (numbers >= 0) & (tails == own)
 
     def get_config(self) -> dict[str, Any]:
         edges = {name: packed(one.numpy()) for name, one in self.edges._asdict().items()}
@@ -177,6 +175,29 @@ class NeighbourScores(tf.keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> NeighbourScores:
         return cls(**{**config, **{name: unpacked(config[name]) for name in ItemEdges._fields}})
+
+
+class _Reading(NamedTuple):
+    """Which items are read, and which rows look back on them.
+
+    Attributes:
+      places: int32[p, 2], sequence and position, in order.
+      rows: int32[p, k], as in `EdgeScores`.
+      gaps: int32[p or 1, k], how far back.
+      looks: bool[p, k], whether there is such a row.
+      first_rows: int32[B + 1].
+    """
+
+    places: tf.Tensor
+    rows: tf.Tensor
+    gaps: tf.Tensor
+    looks: tf.Tensor
+    first_rows: tf.Tensor
+
+
+def _places(wanted):
+    """Returns int32[p, 2], where bool[B, w] is true."""
+    return tf.cast(tf.where(wanted), tf.int32)
 
 
 def _at(table, places):

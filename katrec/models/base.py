@@ -11,7 +11,8 @@ import tensorflow as tf
 from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.data.dataset import Dataset
 from katrec.data.sequences import tokens_of
-from katrec.layers.neighbour_scores import ItemEdges, SparseScores, with_added
+from katrec.layers.added_scores import SparseScores, with_added
+from katrec.layers.neighbour_scores import ItemEdges
 from katrec.layers.seeds import fold
 
 

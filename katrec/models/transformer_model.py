@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from katrec.data.dataset import Dataset
 from katrec.layers import NeighbourScores, NextItemHead, TransformerEncoder, embedding_initializer
+from katrec.layers.added_scores import SparseScores
 from katrec.layers.cross_entropy import weighted_cross_entropy
-from katrec.layers.neighbour_scores import SparseScores
 from katrec.models.base import Batch, Context, ItemTables, RankingModel
 from katrec.models.objectives import OBJECTIVES
 from katrec.settings import Settings
@@ -134,10 +134,7 @@ class TransformerModel(RankingModel):
         """The neighbours of the history's last items. See `RankingModel`."""
         if self.neighbours is None:
             return None
-        question = self._question(histories)
-        width = tf.shape(question)[1]
-        last = tf.broadcast_to(tf.range(width) == width - 1, tf.shape(question))
-        return self.neighbours(vectors, question, last, edges=tables.edges)
+        return self.neighbours(vectors, self._question(histories), edges=tables.edges).sparse()
 
     def _question(self, histories):
         return self.objective.question(histories[:, -self.history_length :])

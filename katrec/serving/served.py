@@ -9,7 +9,8 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
-from katrec.layers.neighbour_scores import ItemEdges, with_added
+from katrec.layers.added_scores import with_added
+from katrec.layers.neighbour_scores import ItemEdges
 from katrec.models.base import ItemTables, RankingModel
 
 # What stands for a place that no item could fill, and its score.

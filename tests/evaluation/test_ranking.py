@@ -6,7 +6,7 @@ from katrec.common.command_line import UserError
 from katrec.data.sequences import tokens_of
 from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import Evaluator, full_ranks, sampled_ranks
-from katrec.layers.neighbour_scores import SparseScores
+from katrec.layers.added_scores import SparseScores
 from katrec.models import precision
 from katrec.models.base import ItemTables
 from katrec.models.build import build

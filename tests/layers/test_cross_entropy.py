@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from katrec.layers import cross_entropy
+from katrec.layers.added_scores import EdgeScores
 from katrec.layers.cross_entropy import weighted_cross_entropy
-from katrec.layers.neighbour_scores import SparseScores
 from tests import reference
 from tests.gradients import assert_gradient
 
@@ -42,24 +42,29 @@ def test_loss_and_gradients_are_those_of_the_softmax(generator, monkeypatch, blo
         np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("block_rows", [4, 512])
+@pytest.mark.parametrize("block_rows", [1, 4, 512])
 def test_added_scores_are_logits_like_the_others(generator, monkeypatch, block_rows):
     monkeypatch.setattr(cross_entropy, "BLOCK_ROWS", block_rows)
     arrays, labels, weights = problem(generator)
-    # Row 3 has the label's place, row 7 one place twice, row 10 none.
-    rows = np.array([0, 3, 3, 7, 7, 9])
-    places = np.stack([rows, [5, labels[3], 2, 8, 8, 0]], axis=1).astype(np.int32)
-    values = generator.normal(size=len(rows)).astype(np.float32)
+    # Sequences of rows 0–3, 4–8, none, 9–10. Row 3 has the label's place, rows 6 and 7 one place twice, row 10 none.
+    rows = np.array([[0, 3], [1, 0], [6, 7], [9, 9]])
+    readings = np.array([0, 0, 1, 2, 2, 3])
+    tails = np.array([labels[3], 2, 5, 8, 8, 0])
+    values = generator.normal(size=(len(readings), 2)).astype(np.float32)
     logits = arrays[0] @ arrays[1].T + arrays[2]
-    np.add.at(logits, tuple(places.T), values)
+    places = rows[readings], tails[:, None]
+    np.add.at(logits, places, values)
     probabilities = reference.softmax(logits.astype(np.float64))
     errors = (probabilities - np.eye(23)[labels]) * weights[:, None]
     tensors = [tf.constant(array) for array in (*arrays, values)]
+    others = (tf.constant(one, tf.int32) for one in (rows, readings, tails, [0, 4, 9, 9, 11], [0, 3, 5, 5, 6]))
+    rows, readings, tails, first_rows, first_edges = others
     with tf.GradientTape() as tape:
         tape.watch(tensors)
-        loss = weighted_cross_entropy(*tensors[:3], labels, weights, SparseScores(tf.constant(places), tensors[3]))
+        added = EdgeScores(rows, readings, tails, tensors[3], first_rows, first_edges)
+        loss = weighted_cross_entropy(*tensors[:3], labels, weights, added)
     assert float(loss) == pytest.approx(-np.sum(weights * np.log(probabilities[np.arange(11), labels])), rel=1e-5)
-    wanted = [errors @ arrays[1], errors.T @ arrays[0], errors.sum(axis=0), errors[tuple(places.T)]]
+    wanted = [errors @ arrays[1], errors.T @ arrays[0], errors.sum(axis=0), errors[places]]
     for gradient, expected in zip(tape.gradient(loss, tensors), wanted):
         np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5)
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 from katrec.data import item_edges
 from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.layers import NeighbourScores
-from katrec.layers.neighbour_scores import WEIGHT_UNIT, SparseScores
+from katrec.layers.neighbour_scores import WEIGHT_UNIT
 from tests.gradients import assert_gradient
 
 ITEMS = 5
@@ -46,7 +46,8 @@ def by_loops(layer, vectors, sequences, chosen, windows=None):
     return scores
 
 
-def dense(sparse, rows):
+def dense(scores, rows):
+    sparse = scores.sparse()
     return tf.scatter_nd(sparse.places, sparse.values, [rows, ITEMS]).numpy()
 
 
@@ -55,12 +56,37 @@ def test_scores_are_those_of_loops(generator, gaps):
     layer = layer_of(generator, gaps)
     vectors = generator.normal(size=(CHOSEN.sum(), 3)).astype(np.float32)
     expected = by_loops(layer, vectors, SEQUENCES, CHOSEN)
-    sparse = layer(vectors, SEQUENCES, CHOSEN)
-    np.testing.assert_allclose(dense(sparse, len(vectors)), expected, rtol=1e-4, atol=1e-5)
-    assert (np.diff(sparse.places[:, 0]) >= 0).all()
+    np.testing.assert_allclose(dense(layer(vectors, SEQUENCES, CHOSEN), len(vectors)), expected, rtol=1e-4, atol=1e-5)
     assert np.count_nonzero(expected)
     # Nothing is known of what was not read.
     assert dense(layer(vectors[:1], np.array([[5, 6]]), np.array([[False, True]])), 1).any() == 0
+
+
+@pytest.mark.parametrize("gaps", [1, 2, 9])
+def test_the_last_position_alone(generator, gaps):
+    layer = layer_of(generator, gaps)
+    vectors = generator.normal(size=(len(SEQUENCES), 3)).astype(np.float32)
+    last = np.zeros(SEQUENCES.shape, bool)
+    last[:, -1] = True
+    expected = by_loops(layer, vectors, SEQUENCES, last)
+    np.testing.assert_allclose(dense(layer(vectors, SEQUENCES), len(vectors)), expected, rtol=1e-4, atol=1e-5)
+    # Each place once an edge: what ranking and serving read.
+    assert len(layer(vectors, SEQUENCES).sparse().values) == len(layer(vectors, SEQUENCES).readings)
+
+
+def test_a_sequences_rows_and_edges_stand_together(generator):
+    layer = layer_of(generator)
+    chosen = np.concatenate([CHOSEN, np.zeros([1, 4], bool), CHOSEN[:1]])
+    sequences = np.concatenate([SEQUENCES, SEQUENCES[:2]])
+    scores = layer(generator.normal(size=(chosen.sum(), 3)).astype(np.float32), sequences, chosen)
+    np.testing.assert_array_equal(scores.first_rows, np.append(0, np.cumsum(chosen.sum(axis=1))))
+    for sequence in range(len(sequences)):
+        edges = slice(*scores.first_edges[sequence : sequence + 2])
+        first, last = scores.first_rows[sequence : sequence + 2]
+        rows = tf.gather(scores.rows, scores.readings[edges])
+        assert np.all((rows >= first) & (rows < last))
+    assert scores.first_edges[-1] == len(scores.tails)
+    assert scores.first_edges[4] == scores.first_edges[5]  # The sequence without a chosen position.
 
 
 def test_a_windows_own_transitions_are_not_counted(generator):
@@ -107,9 +133,8 @@ def test_other_edges_may_be_given(generator):
     layer = layer_of(generator)
     vectors = np.ones((1, 3), np.float32)
     none = layer.edges._replace(starts=tf.zeros([ITEMS + 1], tf.int32))
-    last = np.array([[False, True]])
-    assert not dense(layer(vectors, np.array([[0, 0]]), last, edges=none), 1).any()
-    assert isinstance(layer(vectors, np.array([[0, 0]]), last), SparseScores)
+    assert not dense(layer(vectors, np.array([[0, 0]]), edges=none), 1).any()
+    assert dense(layer(vectors, np.array([[0, 0]])), 1).any()
 
 
 def test_arrays_that_are_no_edges_are_refused():

@@ -10,6 +10,7 @@ import tensorflow as tf
 from katrec.layers.initializers import embedding_initializer
 from katrec.layers.knowledge_graph.attention import ego_network_attention, uniform_attention
 from katrec.layers.knowledge_graph.edges import AttentionMatrix, EgoNetworks
+from katrec.layers.knowledge_graph.first_rows import with_first_rows
 from katrec.layers.packing import packed, unpacked
 from katrec.layers.seeded_dropout import SeededDropout
 from katrec.layers.seeds import fold
@@ -167,16 +168,19 @@ class KnowledgeGraphEncoder(tf.keras.layers.Layer):
         if matrices is None:
             different = self.attention == "differentiable"
             matrices = self._matrices(self.current_attention() if different else self.attention_weights)
-        nodes = tf.convert_to_tensor(self.nodes)
-        outputs = [nodes]
+        nodes, num_outputs = tf.convert_to_tensor(self.nodes), matrices[-1].num_rows
+        outputs = []
         for layer, (aggregator, matrix) in enumerate(zip(self.aggregators, matrices)):
+            nodes, wanted = with_first_rows(nodes, num_outputs)
+            outputs.append(wanted)
+            # The last layer is computed for the wanted nodes alone.
+            own = wanted if matrix.num_rows == num_outputs else nodes
             ego = self.networks.propagate(matrix, nodes)
-            nodes = self.dropout(aggregator((nodes[: ego.shape[0]], ego)), seed=fold(seed, layer))
-            outputs.append(nodes)
-        wanted = [output[: nodes.shape[0]] for output in outputs]
+            nodes = self.dropout(aggregator((own, ego)), seed=fold(seed, layer))
+        outputs.append(nodes)
         if self.l2_normalize:
-            wanted[1:] = [tf.math.l2_normalize(output, axis=-1) for output in wanted[1:]]
-        return tf.concat(wanted, axis=-1)
+            outputs[1:] = [tf.math.l2_normalize(output, axis=-1) for output in outputs[1:]]
+        return tf.concat(outputs, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         return {
