@@ -25,7 +25,8 @@ def step_bound(model, batch_size, length, num_predicted, matrices=None):
     if matrices is not None:
         parts.update(graph_bound(model, matrices))
         if model.fusion:
-            parts["fusion"] = product(kind, model.num_items, 2 * q, q)
+            # One product where both tables are the same.
+            parts["fusion"] = product(kind, model.num_items, 2 * q if model.own_table else q, q)
         if model.graph_projection is not None:
             parts["E*W"] = product(tf.float32, model.num_items, q, q)
     inner = model.transformer.layers[0].inner_factor * q

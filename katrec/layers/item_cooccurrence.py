@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Union
 
 import tensorflow as tf
 
@@ -22,7 +22,8 @@ class ItemCooccurrence(tf.keras.layers.Layer):
       activation: σ, "gelu" or "leaky_relu".
 
     Input:
-      V*, the sequential module's item embeddings, and E*, the knowledge graph's, both float[|I|, q].
+      V*, the sequential module's item embeddings, and E*, the knowledge graph's, both float[|I|, q]; or E* alone where V*
+      is the same table: then (E* ‖ E*) Ŵ is E* times the sum of Ŵ's halves.
 
     Output:
       Ê, float[|I|, q].
@@ -38,15 +39,18 @@ class ItemCooccurrence(tf.keras.layers.Layer):
         self.activation = activation
 
     def build(self, input_shape: Any) -> None:
-        q = input_shape[1][-1]
-        self.kernel = self.add_weight(
-            name="kernel", shape=(input_shape[0][-1] + q, q), initializer=embedding_initializer()
-        )
+        sequential, graph = (input_shape, input_shape) if isinstance(input_shape[-1], int) else input_shape
+        q = graph[-1]
+        self.kernel = self.add_weight(name="kernel", shape=(sequential[-1] + q, q), initializer=embedding_initializer())
         self.bias = self.add_weight(name="bias", shape=(q,), initializer="zeros")
         super().build(input_shape)
 
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        return ACTIVATIONS[self.activation](tf.concat(inputs, axis=-1) @ self.kernel + self.bias)
+    def call(self, inputs: Union[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
+        if isinstance(inputs, tuple):
+            product = tf.concat(inputs, axis=-1) @ self.kernel
+        else:
+            product = inputs @ tf.add_n(tf.split(self.kernel, 2))
+        return ACTIVATIONS[self.activation](product + self.bias)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": self.activation}

@@ -174,7 +174,9 @@ class KATRec(TransformerModel):
         if self.graph_projection is not None:
             sequential_items += graph_items @ self.graph_projection
             inputs = sequential_items if self.reads_graph else inputs
-        outputs = sequential_items if self.fusion is None else self.fusion((sequential_items, graph_items))
+        outputs = sequential_items
+        if self.fusion:
+            outputs = self.fusion((sequential_items, graph_items) if self.own_table else graph_items)
         return ItemTables(
             inputs=tf.concat([inputs, self.special_tokens], axis=0),
             outputs=outputs,

@@ -18,6 +18,18 @@ def test_fusion_is_the_papers(generator, activation, function):
     np.testing.assert_allclose(layer((sequential, graph)), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_one_table_for_both(generator):
+    table = generator.normal(size=(6, 5)).astype(np.float32)
+    layer = ItemCooccurrence()
+    layer(table)
+    layer.set_weights([generator.normal(size=weight.shape) for weight in layer.get_weights()])
+    kernel, bias = layer.get_weights()
+    assert kernel.shape == (10, 5)
+    expected = reference.gelu(np.concatenate([table, table], axis=1) @ kernel + bias)
+    np.testing.assert_allclose(layer(table), expected, rtol=1e-3, atol=1e-4)
+    assert_gradient(layer, table)
+
+
 def test_gradient_of_the_fusion(generator):
     layer = ItemCooccurrence()
     arrays = generator.normal(size=(2, 6, 5)).astype(np.float32)
