@@ -22,8 +22,8 @@ class ItemCooccurrence(tf.keras.layers.Layer):
       activation: σ, "gelu" or "leaky_relu".
 
     Input:
-      V*, the sequential module's item embeddings, and E*, the knowledge graph's, both float[|I|, q]; or E* alone where V*
-      is the same table: then (E* ‖ E*) Ŵ is E* times the sum of Ŵ's halves.
+      V*, the sequential module's item embeddings, and E*, the knowledge graph's, both float[|I|, q]; or E* alone where
+      V* is the same table: then (E* ‖ E*) Ŵ is E* times the sum of Ŵ's halves.
 
     Output:
       Ê, float[|I|, q].
