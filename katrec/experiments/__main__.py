@@ -18,6 +18,7 @@ from absl import flags
 
 from katrec.common import command_line
 from katrec.common.command_line import UserError
+from katrec.common.rankings import RANKINGS
 from katrec.data.dataset import load
 from katrec.experiments.children import Children
 from katrec.experiments.planning import GROUPS, Plan, named_ablations, preparation
@@ -70,6 +71,13 @@ flags.DEFINE_float(
     flag_values=FLAGS,
 )
 flags.DEFINE_integer("cold_seed", 1, "Which items those are.", 0, flag_values=FLAGS)
+flags.DEFINE_enum(
+    "stopping_metric",
+    None,
+    RANKINGS,
+    "Which ranking of the validation items chooses the weights of every model; default: what its flags say.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_boolean("yes", False, "Fetch a data set's raw files without asking, however large.", flag_values=FLAGS)
 flags.DEFINE_boolean("dry_run", False, "Print what would be run, and stop.", flag_values=FLAGS)
 
@@ -95,6 +103,7 @@ def main(datasets: list[str]) -> None:
         FLAGS.runs_dir,
         FLAGS.cold_item_share,
         FLAGS.cold_seed,
+        FLAGS.stopping_metric or "",
     )
     plan.check(datasets)
     planned = {dataset: plan.runs(dataset) for dataset in datasets}

@@ -31,6 +31,7 @@ class Plan(NamedTuple):
       runs_dir: folder of the run directories, DATASET/MODEL-seedN.
       cold_item_share: of the cold items' protocol (`katrec.data.cold_items.hold_out`); 0: everything is trained on.
       cold_seed: as there.
+      stopping_metric: what chooses every run's weights; "": what its flags say.
     """
 
     models: Sequence[str]
@@ -41,6 +42,7 @@ class Plan(NamedTuple):
     runs_dir: str
     cold_item_share: float = 0.0
     cold_seed: int = 1
+    stopping_metric: str = ""
 
     def check(self, datasets: Sequence[str]) -> None:
         """Checks that the plan can be carried out on these data sets.
@@ -92,6 +94,9 @@ class Plan(NamedTuple):
             path = settings_file(self.datasets_dir, dataset, f"{model}-cold.txt")
             own = [f"--flagfile={path}"] if path else []
             own += [f"--cold_item_share={self.cold_item_share}", f"--cold_seed={self.cold_seed}"]
+        if self.stopping_metric:
+            name = f"{self.stopping_metric.replace('/', '-')}/{name}"
+            own.append(f"--stopping_metric={self.stopping_metric}")
         arguments = (
             *flagfiles(self.datasets_dir, dataset, model),
             *own,
