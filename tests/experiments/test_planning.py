@@ -9,11 +9,11 @@ def runs(**values):
 
 def test_one_stopping_metric_for_all_models_has_runs_of_its_own():
     usual, given = runs(), runs(stopping_metric="full/MAP")
-    assert not any("--stopping_metric=full/MAP" in run.arguments for run in usual)
+    assert not any("--stopping_metric=full/MAP" in run.flags for run in usual)
     for run in given:
         # The last flag of a name counts, and files of flags are read in their place.
-        assert run.arguments.index("--stopping_metric=full/MAP") > max(
-            number for number, one in enumerate(run.arguments) if one.startswith("--flagfile=")
+        assert run.flags.index("--stopping_metric=full/MAP") > max(
+            number for number, one in enumerate(run.flags) if one.startswith("--flagfile=")
         )
     assert {run.folder for run in given}.isdisjoint(run.folder for run in usual)
     assert all(run.folder.startswith("runs/beauty/full-MAP/") for run in given)
