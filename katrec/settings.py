@@ -88,6 +88,12 @@ class Settings:
         high=1,
         by_model=_of_next_item(0.7),
     )
+    kernel_initializer: str = _setting(
+        "truncated_normal",
+        "Initial values of the matrices in the transformer's layers: the paper's, in ±0.02, or Glorot's normal "
+        "distribution, which is several times as wide.",
+        choices=("truncated_normal", "glorot_normal"),
+    )
     scaled_inputs: bool = _setting(
         False, "The transformer reads the item embeddings times √q.", by_model=_of_next_item(True)
     )

@@ -1,4 +1,4 @@
-"""Initial values (Section 4.2.3)."""
+"""Initial values (Section 4.2.3), and others for the transformer's matrices."""
 
 from __future__ import annotations
 
@@ -13,3 +13,10 @@ def embedding_initializer() -> tf.keras.initializers.Initializer:
     Keras truncates at two standard deviations, so the deviation is half the interval's bound.
     """
     return tf.keras.initializers.TruncatedNormal(stddev=INITIALIZER_RANGE / 2)
+
+
+# Of the matrices in the transformer's layers. Glorot's normal has variance 2 / (rows + columns).
+KERNEL_INITIALIZERS = {
+    "truncated_normal": embedding_initializer,
+    "glorot_normal": tf.keras.initializers.GlorotNormal,
+}

@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import tensorflow as tf
 
-from katrec.layers.initializers import embedding_initializer
+from katrec.layers.initializers import KERNEL_INITIALIZERS
 from katrec.layers.seeded_dropout import SeededDropout
 
 MASKED_LOGIT = -1e9
@@ -21,6 +21,7 @@ class SelfAttention(tf.keras.layers.Layer):
     Args:
       num_heads: k; it divides q.
       dropout: dropout rate of the attention weights.
+      kernel_initializer: of its matrices, one of `KERNEL_INITIALIZERS`.
 
     Input:
       the positions that are `wanted`, float[B, n, q]; V, float[B, T, q]; `allowed`, bool[B, n or 1, T], which
@@ -33,8 +34,11 @@ class SelfAttention(tf.keras.layers.Layer):
       ValueError: k does not divide q.
     """
 
-    def __init__(self, num_heads: int = 2, dropout: float = 0.1, **kwargs: Any) -> None:
+    def __init__(
+        self, num_heads: int = 2, dropout: float = 0.1, kernel_initializer: str = "truncated_normal", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
+        self.kernel_initializer = kernel_initializer
         self.num_heads = num_heads
         self.dropout = dropout
         self.dropout_layer = SeededDropout(dropout, dtype=self.dtype_policy)
@@ -46,8 +50,9 @@ class SelfAttention(tf.keras.layers.Layer):
         self.head_dim = q // self.num_heads
 
         def dense(units, name):
+            initializer = KERNEL_INITIALIZERS[self.kernel_initializer]()
             return tf.keras.layers.Dense(
-                units, use_bias=False, kernel_initializer=embedding_initializer(), name=name, dtype=self.dtype_policy
+                units, use_bias=False, kernel_initializer=initializer, name=name, dtype=self.dtype_policy
             )
 
         self.query = dense(q, "query")
@@ -72,4 +77,9 @@ class SelfAttention(tf.keras.layers.Layer):
         return tf.unstack(tf.transpose(heads, [2, 0, 3, 1, 4]), num=count)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_heads": self.num_heads, "dropout": self.dropout}
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+            "kernel_initializer": self.kernel_initializer,
+        }

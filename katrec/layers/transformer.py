@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from katrec.layers.elementwise import LayerNorm, gelu
 from katrec.layers.frequency_rescaler import FrequencyRescaler
-from katrec.layers.initializers import embedding_initializer
+from katrec.layers.initializers import KERNEL_INITIALIZERS
 from katrec.layers.position import PositionalEmbedding
 from katrec.layers.seeded_dropout import SeededDropout
 from katrec.layers.seeds import fold
@@ -51,6 +51,7 @@ class TransformerLayer(tf.keras.layers.Layer):
       causal: whether a position attends only itself and earlier ones.
       gated: whether it is LiGR's layer.
       frequency_share: α; 0 for attention alone.
+      kernel_initializer: of the matrices, one of `KERNEL_INITIALIZERS`.
 
     Input:
       V, float[B, T, q]; `mask`, bool[B, T], false at padding, which no position attends; `seed`, int32[2], or
@@ -75,6 +76,7 @@ class TransformerLayer(tf.keras.layers.Layer):
         causal: bool = False,
         gated: bool = False,
         frequency_share: float = 0.0,
+        kernel_initializer: str = "truncated_normal",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -91,8 +93,9 @@ class TransformerLayer(tf.keras.layers.Layer):
         self.causal = causal
         self.gated = gated
         self.frequency_share = frequency_share
+        self.kernel_initializer = kernel_initializer
         self.hidden_dropout_layer = SeededDropout(hidden_dropout, dtype=self.dtype_policy)
-        self.attention = SelfAttention(num_heads, attention_dropout, dtype=self.dtype_policy)
+        self.attention = SelfAttention(num_heads, attention_dropout, kernel_initializer, dtype=self.dtype_policy)
         self.rescaler = FrequencyRescaler(dtype=self.dtype_policy) if frequency_share else None
 
     def build(self, input_shape: tf.TensorShape) -> None:
@@ -102,7 +105,7 @@ class TransformerLayer(tf.keras.layers.Layer):
             return tf.keras.layers.Dense(
                 units,
                 activation=activation,
-                kernel_initializer=embedding_initializer(),
+                kernel_initializer=KERNEL_INITIALIZERS[self.kernel_initializer](),
                 name=name,
                 dtype=self.dtype_policy,
             )
@@ -163,6 +166,7 @@ class TransformerLayer(tf.keras.layers.Layer):
             "causal": self.causal,
             "gated": self.gated,
             "frequency_share": self.frequency_share,
+            "kernel_initializer": self.kernel_initializer,
         }
 
 
@@ -187,6 +191,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
       causal: whether a position attends only itself and earlier ones.
       gated: whether they are LiGR's layers.
       frequency_share: of the frequency rescalers in them.
+      kernel_initializer: of their matrices.
 
     Input:
       embeddings, float[B, w, q], w ≤ T, right-aligned; `mask`, `seed`, `last_only` as in `TransformerLayer`.
@@ -213,6 +218,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
         causal: bool = False,
         gated: bool = False,
         frequency_share: float = 0.0,
+        kernel_initializer: str = "truncated_normal",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -229,6 +235,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
             "causal": causal,
             "gated": gated,
             "frequency_share": frequency_share,
+            "kernel_initializer": kernel_initializer,
         }
         self.position = PositionalEmbedding(max_length, positional_embedding, dtype=self.dtype_policy)
         self.input_dropout = SeededDropout(hidden_dropout, dtype=self.dtype_policy)

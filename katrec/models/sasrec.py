@@ -33,7 +33,7 @@ class SASRec(NextItemModel):
 
     Args:
       settings: read are max_sequence_length, hidden_dim, num_layers, num_heads, hidden_dropout, attention_dropout,
-        positional_embedding, sasrec_loss; for gBCE num_samples.
+        positional_embedding, kernel_initializer, sasrec_loss; for gBCE num_samples.
       dataset: as in `RankingModel`.
       policy: as in `RankingModel`, of the transformer and the softmax.
     """
@@ -55,6 +55,7 @@ class SASRec(NextItemModel):
             attention_dropout=settings.attention_dropout,
             pre_norm=True,
             causal=True,
+            kernel_initializer=settings.kernel_initializer,
             **self.layer_options,
             dtype=policy,
             name="transformer",

@@ -23,7 +23,7 @@ class TransformerModel(RankingModel):
     Args:
       settings: read are max_sequence_length, num_layers, num_heads, hidden_dropout, attention_dropout,
         positional_embedding, objective and what it reads, layer_norm, inner_factor, frequency_share,
-        scaled_inputs, head, head_layer_norm.
+        kernel_initializer, scaled_inputs, head, head_layer_norm.
       dataset: as in `RankingModel`.
       hidden_dim: q.
       policy: as in `RankingModel`, of the transformer, the head and the scores.
@@ -59,6 +59,7 @@ class TransformerModel(RankingModel):
             pre_norm=settings.layer_norm == "pre",
             causal=objective.causal,
             frequency_share=settings.frequency_share,
+            kernel_initializer=settings.kernel_initializer,
             dtype=policy,
             name="transformer",
         )

@@ -108,3 +108,18 @@ def test_dropout_drops_its_share_and_keeps_the_mean(rate):
 def test_dropout_refuses_a_rate_of_one():
     with pytest.raises(ValueError, match="must be in"):
         SeededDropout(1.0)
+
+
+def test_initial_values():
+    """The paper's are within ±0.02; Glorot's have variance 2 / (rows + columns)."""
+    for name in ("truncated_normal", "glorot_normal"):
+        layer = TransformerLayer(2, kernel_initializer=name)
+        layer.build(tf.TensorShape([None, None, 64]))
+        layer(tf.zeros([1, 2, 64]), tf.ones([1, 2], tf.bool))
+        kernels = [one.numpy() for one in layer.trainable_variables if one.shape.rank == 2]
+        assert len(kernels) == 5
+        for kernel in kernels:
+            if name == "truncated_normal":
+                assert np.abs(kernel).max() <= 0.02
+            else:
+                assert kernel.std() == pytest.approx(np.sqrt(2 / sum(kernel.shape)), rel=0.1)
