@@ -103,7 +103,7 @@ def main(datasets: list[str]) -> None:
         FLAGS.runs_dir,
         FLAGS.cold_item_share,
         FLAGS.cold_seed,
-        FLAGS.stopping_metric or "",
+        FLAGS.stopping_metric,
     )
     plan.check(datasets)
     planned = {dataset: plan.runs(dataset) for dataset in datasets}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from katrec.common import files
 from katrec.common.command_line import FlagError, UserError
@@ -31,7 +31,7 @@ class Plan(NamedTuple):
       runs_dir: folder of the run directories, DATASET/MODEL-seedN.
       cold_item_share: of the cold items' protocol (`katrec.data.cold_items.hold_out`); 0: everything is trained on.
       cold_seed: as there.
-      stopping_metric: what chooses every run's weights; "": what its flags say.
+      stopping_metric: what chooses every run's weights; None: what its flags say.
     """
 
     models: Sequence[str]
@@ -42,7 +42,7 @@ class Plan(NamedTuple):
     runs_dir: str
     cold_item_share: float = 0.0
     cold_seed: int = 1
-    stopping_metric: str = ""
+    stopping_metric: Optional[str] = None
 
     def check(self, datasets: Sequence[str]) -> None:
         """Checks that the plan can be carried out on these data sets.

@@ -41,7 +41,7 @@ class EdgeScores(NamedTuple):
     first_edges: tf.Tensor
 
     def sparse(self) -> SparseScores:
-        """Returns the same as `SparseScores`."""
+        """Returns the same as `SparseScores`, sorted by row where k is 1."""
         rows = tf.gather(self.rows, self.readings)
         tails = tf.broadcast_to(self.tails[:, None], tf.shape(rows))
         return SparseScores(tf.reshape(tf.stack([rows, tails], axis=-1), [-1, 2]), tf.reshape(self.values, [-1]))
@@ -53,7 +53,7 @@ def with_added(scores: tf.Tensor, added: Optional[SparseScores]) -> tf.Tensor:
 
 
 def values_at(scores: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Returns float[m], the values of float[n, |I|] at int32[m, 2]; their number n · |I| must be below 2³¹.
+    """Returns the values of a matrix [n, |I|] at int32[m, 2], [m]; there must be fewer than 2³¹, n · |I|.
 
     By place in the flat scores: TensorFlow 2.21 has no GPU kernel for gather_nd with int32 indices.
     """

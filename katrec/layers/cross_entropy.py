@@ -38,7 +38,7 @@ def weighted_cross_entropy(
       bias: b_O, float32[|I|].
       labels: i_n, int32[n].
       weights: w_n, float32[n].
-      added: s, sparse; none where it is None.
+      added: s, by edges; none where it is None.
 
     Returns:
       A float32 scalar.

@@ -46,7 +46,7 @@ class ItemCooccurrence(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs: Union[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
-        if isinstance(inputs, tuple):
+        if isinstance(inputs, (tuple, list)):
             product = tf.concat(inputs, axis=-1) @ self.kernel
         else:
             product = inputs @ tf.add_n(tf.split(self.kernel, 2))

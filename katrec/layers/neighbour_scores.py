@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 import tensorflow as tf
 
-from katrec.layers.added_scores import EdgeScores
+from katrec.layers.added_scores import EdgeScores, values_at
 from katrec.layers.packing import packed, unpacked
 
 # Adam moves a weight by about the learning rate a step, and scores must move by several units.
@@ -104,7 +104,7 @@ class NeighbourScores(tf.keras.layers.Layer):
     ) -> EdgeScores:
         edges = edges or self.edges
         read = self._last_read(sequences) if chosen is None else self._read(sequences, chosen)
-        items = _at(sequences, read.places)
+        items = values_at(sequences, read.places)
         starts = tf.gather(edges.starts, items)
         degrees = tf.gather(edges.starts, items + 1) - starts
         ends = tf.cumsum(degrees)
@@ -198,8 +198,3 @@ class _Reading(NamedTuple):
 def _places(wanted):
     """Returns int32[p, 2], where bool[B, w] is true."""
     return tf.cast(tf.where(wanted), tf.int32)
-
-
-def _at(table, places):
-    """Returns table[row, column] of each of the places int32[n, 2]."""
-    return tf.gather(tf.reshape(table, [-1]), places[:, 0] * tf.shape(table)[1] + places[:, 1])

@@ -70,8 +70,10 @@ def test_the_last_position_alone(generator, gaps):
     last[:, -1] = True
     expected = by_loops(layer, vectors, SEQUENCES, last)
     np.testing.assert_allclose(dense(layer(vectors, SEQUENCES), len(vectors)), expected, rtol=1e-4, atol=1e-5)
-    # Each place once an edge: what ranking and serving read.
-    assert len(layer(vectors, SEQUENCES).sparse().values) == len(layer(vectors, SEQUENCES).readings)
+    # Once an edge and sorted by row: serving reads the rows as those of a ragged tensor.
+    sparse = layer(vectors, SEQUENCES).sparse()
+    assert len(sparse.values) == len(layer(vectors, SEQUENCES).readings)
+    assert (np.diff(sparse.places[:, 0]) >= 0).all()
 
 
 def test_a_sequences_rows_and_edges_stand_together(generator):

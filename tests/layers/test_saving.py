@@ -39,7 +39,13 @@ CASES = {
         layers.NeighbourScores(
             np.array([0, 2, 3, 3]), np.array([0, 1, 1]), np.array([1, 2, 0]), np.array([1, 4, 2]), 3, 1
         ),
-        lambda layer: layer(X[0], np.array([[3, 0, 1, 2]]), np.ones([1, 4], bool)).values,
+        lambda layer: tf.concat(
+            [
+                tf.cast(one, tf.float32)[:, None] if one.shape.rank == 1 else tf.cast(one, tf.float32)
+                for one in layer(X[0], np.array([[3, 0, 1, 2]]), np.ones([1, 4], bool)).sparse()
+            ],
+            axis=1,
+        ),
     ),
     "NextItemHead": (layers.NextItemHead(6, 5, False), lambda layer: layer(X[0])),
 }

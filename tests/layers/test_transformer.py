@@ -114,7 +114,6 @@ def test_initial_values():
     """The paper's are within ±0.02; Glorot's have variance 2 / (rows + columns)."""
     for name in ("truncated_normal", "glorot_normal"):
         layer = TransformerLayer(2, kernel_initializer=name)
-        layer.build(tf.TensorShape([None, None, 64]))
         layer(tf.zeros([1, 2, 64]), tf.ones([1, 2], tf.bool))
         kernels = [one.numpy() for one in layer.trainable_variables if one.shape.rank == 2]
         assert len(kernels) == 5
