@@ -14,6 +14,8 @@ from katrec.common.rankings import CUTOFFS, RANKINGS
 NEXT_ITEM = "katrec_next_item"
 # SASRec with newer layers begins with a newer loss too.
 ESASREC = "esasrec"
+# A baseline that is pre-trained in batches of its own size.
+S3REC = "s3rec"
 
 
 def _setting(
@@ -183,17 +185,26 @@ class Settings:
 
     # Pre-training of the graph's embeddings.
     pretrained_embeddings: bool = _setting(
-        True, "KATRec's item and user embeddings begin as BPR-MF's, the other entities' and the relations' as TransR's."
+        True,
+        "KATRec's item and user embeddings begin as BPR-MF's, the other entities' and the relations' as TransR's; "
+        "S3-Rec begins with its self-supervised stage.",
     )
-    pretrain_epochs: int = _setting(20, "Epochs of BPR-MF before KATRec's training.", low=1)
+    pretrain_epochs: int = _setting(
+        20,
+        "Epochs of BPR-MF before KATRec's training, of its first stage before S3-Rec's.",
+        low=1,
+        by_model={S3REC: 100},
+    )
     pretrain_kg_epochs: int = _setting(20, "Epochs of TransR over the collaborative graph's edges after that.", low=1)
-    pretrain_batch_size: int = _setting(2048, "Interactions or triplets in a step of the pre-training.", low=1)
+    pretrain_batch_size: int = _setting(
+        2048, "Interactions, triplets or sequences in a step of the pre-training.", low=1, by_model={S3REC: 256}
+    )
 
     # The baselines' losses.
     sasrec_loss: str = _setting(
         "binary_cross_entropy",
-        "SASRec's and eSASRec's loss: with one sampled negative a position, as in SASRec's paper; over all items; or "
-        "gSASRec's, with --num_samples uniform negatives that a batch shares.",
+        "The loss of SASRec, eSASRec and S3-Rec: with one sampled negative a position, as in SASRec's paper; over all "
+        "items; or gSASRec's, with --num_samples uniform negatives that a batch shares.",
         choices=("binary_cross_entropy", "cross_entropy", "gbce"),
         by_model={ESASREC: "cross_entropy"},
     )

@@ -61,6 +61,19 @@ def windows(offsets: np.ndarray, max_length: int, sliding_window: float) -> Wind
     )
 
 
+def prefixes(offsets: np.ndarray, max_length: int) -> Windows:
+    """Returns every beginning of each history's last T items, as `Windows`: of n ≤ T items those of 1, 2, …, n.
+
+    Args:
+      offsets: int64[users + 1] as in `Dataset`.
+      max_length: T.
+    """
+    counts = np.minimum(np.diff(offsets), max_length)
+    users = np.repeat(np.arange(len(counts)), counts)
+    starts = (offsets[1:] - counts)[users]
+    return Windows(users.astype(np.int32), starts, (1 + positions_within(counts)).astype(np.int32))
+
+
 def batch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
     """Returns one epoch's batches: a list of int[≤ batch_size] of window numbers, each window in one batch.
 

@@ -71,7 +71,7 @@ def flagfiles(datasets_dir: str, dataset: str, model: str) -> tuple[str, ...]:
 def common_flags(dataset: str, model: str, seed: str, datasets_dir: str, runs_dir: str) -> tuple[str, ...]:
     """Returns what a model's planned runs have in common; those with pre-trained embeddings share them."""
     shared: tuple[str, ...] = ()
-    if registry.MODELS[model].pretrained_with:
+    if registry.MODELS[model].pretraining:
         shared = (f"--pretrained_dir={os.path.join(runs_dir, dataset, 'pretrained')}",)
     return (f"--dataset={dataset}", f"--model={model}", f"--seed={seed}", f"--datasets_dir={datasets_dir}", *shared)
 

@@ -55,7 +55,8 @@ class TransformerLayer(tf.keras.layers.Layer):
 
     Input:
       V, float[B, T, q]; `mask`, bool[B, T], false at padding, which no position attends; `seed`, int32[2], or
-      None at inference; `last_only`, whether only the last position is wanted.
+      None at inference; `last_only`, whether only the last position is wanted; `causal`, for another answer than the
+      layer's own.
 
     Output:
       float[B, T, q], with `last_only` float[B, 1, q]; with `return_attention` also the weights, float[B, k, T, T]
@@ -128,10 +129,11 @@ class TransformerLayer(tf.keras.layers.Layer):
         seed: Optional[tf.Tensor] = None,
         return_attention: bool = False,
         last_only: bool = False,
+        causal: Optional[bool] = None,
     ) -> Any:
         read = self.attention_norm(x) if self.pre_norm else x
         wanted, allowed = read, mask[:, None]
-        if self.causal:
+        if self.causal if causal is None else causal:
             places = tf.range(tf.shape(x)[1])
             allowed = tf.logical_and(allowed, places[:, None] >= places)
         if last_only:
@@ -177,6 +179,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
         v_i⁽⁰⁾ = Dropout(e_i + p_i),   V⁽ᵐ⁾ = layer_m(V⁽ᵐ⁻¹⁾)
 
     Bidirectional and post-norm as in the paper, or with `causal` and `pre_norm` SASRec's, which has a last layer norm.
+    With `input_norm` it begins with one, as BERT: v_i⁽⁰⁾ = Dropout(LN(e_i + p_i)).
 
     Args:
       max_length: T.
@@ -192,9 +195,10 @@ class TransformerEncoder(tf.keras.layers.Layer):
       gated: whether they are LiGR's layers.
       frequency_share: of the frequency rescalers in them.
       kernel_initializer: of their matrices.
+      input_norm: whether the sum of embeddings and positions is normalised.
 
     Input:
-      embeddings, float[B, w, q], w ≤ T, right-aligned; `mask`, `seed`, `last_only` as in `TransformerLayer`.
+      embeddings, float[B, w, q], w ≤ T, right-aligned; `mask`, `seed`, `last_only`, `causal` as in `TransformerLayer`.
 
     Output:
       V⁽ᴹ⁾, float[B, w, q], with `last_only` float[B, 1, q]; with `return_attention` also the layers' attention
@@ -219,6 +223,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
         gated: bool = False,
         frequency_share: float = 0.0,
         kernel_initializer: str = "truncated_normal",
+        input_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -238,6 +243,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
             "kernel_initializer": kernel_initializer,
         }
         self.position = PositionalEmbedding(max_length, positional_embedding, dtype=self.dtype_policy)
+        self.input_norm = LayerNorm(name="input_norm", dtype=self.dtype_policy) if input_norm else None
         self.input_dropout = SeededDropout(hidden_dropout, dtype=self.dtype_policy)
         self.layers = [
             TransformerLayer(**self.layer_options, dtype=self.dtype_policy, name=f"layer_{number}")
@@ -252,8 +258,10 @@ class TransformerEncoder(tf.keras.layers.Layer):
         seed: Optional[tf.Tensor] = None,
         return_attention: bool = False,
         last_only: bool = False,
+        causal: Optional[bool] = None,
     ) -> Any:
-        x = self.input_dropout(self.position(embeddings), seed=fold(seed, 0))
+        x = self.position(embeddings)
+        x = self.input_dropout(self.input_norm(x) if self.input_norm else x, seed=fold(seed, 0))
         attention = []
         for number, layer in enumerate(self.layers, start=1):
             x, weights = layer(
@@ -262,6 +270,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
                 seed=fold(seed, number),
                 return_attention=True,
                 last_only=last_only and number == self.num_layers,
+                causal=causal,
             )
             attention.append(weights)
         x = self.norm(x) if self.norm else x
@@ -274,4 +283,5 @@ class TransformerEncoder(tf.keras.layers.Layer):
             "num_layers": self.num_layers,
             "positional_embedding": self.positional_embedding,
             **self.layer_options,
+            "input_norm": self.input_norm is not None,
         }

@@ -75,14 +75,11 @@ class Context(NamedTuple):
         return fold(fold(self.seed, part), self.device)
 
 
-class RankingModel(tf.keras.Model):
-    """A model that scores items as the next one of a history.
-
-    A subclass is called with the run's settings, a `Dataset` and a precision policy, and defines `inference_layers`,
-    `item_tables`, `item_bias`, `next_item_vectors` and `loss`.
+class TrainedModel(tf.keras.Model):
+    """A model that has a loss; a subclass defines `loss`.
 
     Args:
-      dataset: its number of items and its cold items are read.
+      num_items: |I|.
       history_length: how many of a history's last items are read.
       policy: a `tf.keras.mixed_precision.Policy`, or its name, for the matrix products; the variables, the graph and
         all that leaves the model are float32.
@@ -90,26 +87,68 @@ class RankingModel(tf.keras.Model):
     Attributes:
       precision: the type of the matrix products: "float32", "bfloat16" or "float16".
       uses_negatives: whether `loss` wants an item outside the user's history for each position.
-      describes_cold_items: whether its tables say something of an item without interactions.
-      is_cold: which items are cold, bool[|I|].
+      tokens: what stands in sequences beside the items.
     """
 
     uses_negatives = False
-    describes_cold_items = False
 
-    def __init__(self, dataset: Dataset, history_length: int, policy: Any = "float32", **kwargs: Any) -> None:
+    def __init__(self, num_items: int, history_length: int, policy: Any = "float32", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.precision = tf.keras.mixed_precision.Policy(getattr(policy, "name", policy)).compute_dtype
-        self.num_items = dataset.num_items
+        self.num_items = num_items
         self.history_length = history_length
-        self.tokens = tokens_of(dataset.num_items)
-        self.is_cold = dataset.is_cold
-        self._has_cold = len(dataset.cold) > 0
+        self.tokens = tokens_of(num_items)
 
     @property
     def graph(self) -> Optional[CollaborativeGraph]:
         """What its TransR loss is trained on; None for a model without a knowledge graph."""
         return None
+
+    def loss(self, batch: Batch, context: Context) -> tf.Tensor:
+        """Returns one device's share of the batch's loss, a scalar; the shares of all devices add up to it.
+
+        Args:
+          batch: the whole batch; its triplets are not read.
+          context: which part of it is this device's, and the seed.
+        """
+        raise NotImplementedError
+
+    @property
+    def sequence_variables(self) -> list:
+        """The variables that `loss` trains."""
+        return self.trainable_variables
+
+    @property
+    def triplet_variables(self) -> list:
+        """The variables that the TransR loss trains; none for a model without a knowledge graph."""
+        return []
+
+    def graph_matrices(self) -> Any:
+        """Returns what `item_tables` needs of the graph and stays the same between two refreshes; nothing here."""
+        return None  # noqa: RET501 (AutoGraph cannot read a body that is a docstring alone)
+
+
+class RankingModel(TrainedModel):
+    """A model that scores items as the next one of a history.
+
+    A subclass is called with the run's settings, a `Dataset` and a precision policy, and defines `inference_layers`,
+    `item_tables`, `item_bias`, `next_item_vectors` and `loss`.
+
+    Args:
+      dataset: its number of items and its cold items are read.
+      history_length, policy: as in `TrainedModel`.
+
+    Attributes:
+      describes_cold_items: whether its tables say something of an item without interactions.
+      is_cold: which items are cold, bool[|I|].
+    """
+
+    describes_cold_items = False
+
+    def __init__(self, dataset: Dataset, history_length: int, policy: Any = "float32", **kwargs: Any) -> None:
+        super().__init__(dataset.num_items, history_length, policy, **kwargs)
+        self.is_cold = dataset.is_cold
+        self._has_cold = len(dataset.cold) > 0
 
     @property
     def inference_layers(self) -> list:
@@ -189,25 +228,6 @@ class RankingModel(tf.keras.Model):
         added = self.neighbour_scores(vectors, inputs[0], tables)
         return all_scores(vectors, tables.outputs, tables.bias, added)
 
-    def loss(self, batch: Batch, context: Context) -> tf.Tensor:
-        """Returns one device's share of the batch's loss, a scalar; the shares of all devices add up to it.
-
-        Args:
-          batch: the whole batch; its triplets are not read.
-          context: which part of it is this device's, and the seed.
-        """
-        raise NotImplementedError
-
-    @property
-    def sequence_variables(self) -> list:
-        """The variables that `loss` trains."""
-        return self.trainable_variables
-
-    @property
-    def triplet_variables(self) -> list:
-        """The variables that the TransR loss trains; none for a model without a knowledge graph."""
-        return []
-
     def keyed_variables(self) -> list[tuple[tf.Variable, int, str]]:
         """Returns the variables with a row for each item, user, … : the variable, the axis, what its places stand for.
 
@@ -225,10 +245,6 @@ class RankingModel(tf.keras.Model):
 
     def refresh_attention(self) -> None:
         """Recomputes the graph attention, where there is one."""
-
-    def graph_matrices(self) -> Any:
-        """Returns what `item_tables` needs of the graph and stays the same between two refreshes; nothing here."""
-        return None  # noqa: RET501 (AutoGraph cannot read a body that is a docstring alone)
 
 
 def all_scores(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
 from katrec.common.command_line import UserError
-from katrec.settings import ESASREC, NEXT_ITEM, Settings
+from katrec.settings import ESASREC, NEXT_ITEM, S3REC, Settings
 
 
 class ModelEntry(NamedTuple):
@@ -17,7 +17,7 @@ class ModelEntry(NamedTuple):
       title: its name in tables and figures.
       path: "module:Class"; the class is called with the settings, a `Dataset` and a precision policy.
       attention_dim: of the settings, the size q that `num_heads` must divide; None for a model without heads.
-      pretrained_with: name of the model whose item and user vectors it begins with, or None.
+      pretraining: "module:Class" of the `Pretraining` that its values begin with, or None.
       reads_graph: whether it is trained on a knowledge graph.
       baseline: whether it is there to be compared with KATRec and its extension.
       by_default: whether experiments train it where no models are named, as their time is bounded.
@@ -26,7 +26,7 @@ class ModelEntry(NamedTuple):
     title: str
     path: str
     attention_dim: Optional[Callable[[Settings], int]] = None
-    pretrained_with: Optional[str] = None
+    pretraining: Optional[str] = None
     reads_graph: bool = False
     baseline: bool = True
     by_default: bool = True
@@ -41,8 +41,8 @@ def _node_dim(settings: Settings) -> int:
 
 
 def _katrec(title):
-    path = "katrec.models.katrec:KATRec"
-    return ModelEntry(title, path, _node_dim, pretrained_with="bprmf", reads_graph=True, baseline=False)
+    path, before = "katrec.models.katrec:KATRec", "katrec.training.graph_pretraining:GraphPretraining"
+    return ModelEntry(title, path, _node_dim, before, reads_graph=True, baseline=False)
 
 
 # In the order of the tables' columns.
@@ -53,6 +53,14 @@ MODELS = {
     "sasrec": ModelEntry("SASRec", "katrec.models.sasrec:SASRec", _hidden_dim),
     ESASREC: ModelEntry("eSASRec", "katrec.models.sasrec:ESASRec", _hidden_dim, by_default=False),
     "bert4rec": ModelEntry("BERT4Rec", "katrec.models.bert4rec:BERT4Rec", _hidden_dim),
+    S3REC: ModelEntry(
+        "S3-Rec",
+        "katrec.models.s3rec:S3Rec",
+        _hidden_dim,
+        "katrec.training.self_supervised_pretraining:SelfSupervisedPretraining",
+        reads_graph=True,
+        by_default=False,
+    ),
     "katrec": _katrec("KATRec"),
     # Of the same class: katrec.settings has its own defaults.
     NEXT_ITEM: _katrec("KATRec (next item)"),
@@ -73,7 +81,7 @@ def check(settings: Settings) -> None:
             f"num_heads={settings.num_heads} does not divide the hidden size {attention_dim(settings)} of "
             f"{settings.model}"
         )
-    if settings.model in ("sasrec", ESASREC) and settings.sasrec_loss == "gbce" and not settings.num_samples:
+    if settings.model in ("sasrec", ESASREC, S3REC) and settings.sasrec_loss == "gbce" and not settings.num_samples:
         raise UserError("num_samples=0: sasrec_loss=gbce needs negatives")
     if settings.entity_loss and not settings.attribute_vectors:
         raise UserError(f"entity_loss={settings.entity_loss:g}: needs attribute_vectors, the vectors that it trains")
@@ -83,5 +91,10 @@ def check(settings: Settings) -> None:
 
 def model_class(name: str) -> Any:
     """Returns the class of a model; TensorFlow is imported with it."""
-    module, class_name = MODELS[name].path.split(":")
+    return load(MODELS[name].path)
+
+
+def load(path: str) -> Any:
+    """Returns the class at a path "module:Class"."""
+    module, class_name = path.split(":")
     return getattr(importlib.import_module(module), class_name)

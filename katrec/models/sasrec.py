@@ -38,14 +38,15 @@ class SASRec(NextItemModel):
       policy: as in `RankingModel`, of the transformer and the softmax.
     """
 
-    layer_options: ClassVar[dict[str, Any]] = {"inner_factor": 1, "activation": "relu"}
+    layer_options: ClassVar[dict[str, Any]] = {"pre_norm": True, "inner_factor": 1, "activation": "relu"}
+    scaled_inputs: ClassVar[bool] = True
 
     def __init__(self, settings: Settings, dataset: Dataset, policy: Any = "float32", **kwargs: Any) -> None:
         super().__init__(settings, dataset, policy, **kwargs)
         self.loss_name = settings.sasrec_loss
         self.num_samples = settings.num_samples if settings.sasrec_loss == "gbce" else 0
         self.uses_negatives = settings.sasrec_loss == "binary_cross_entropy"
-        self.scale = settings.hidden_dim**0.5
+        self.scale = settings.hidden_dim**0.5 if self.scaled_inputs else 1.0
         self.transformer = TransformerEncoder(
             self.history_length,
             settings.num_layers,
@@ -53,7 +54,6 @@ class SASRec(NextItemModel):
             num_heads=settings.num_heads,
             hidden_dropout=settings.hidden_dropout,
             attention_dropout=settings.attention_dropout,
-            pre_norm=True,
             causal=True,
             kernel_initializer=settings.kernel_initializer,
             **self.layer_options,
@@ -117,4 +117,4 @@ class ESASRec(SASRec):
     as `SASRec`'s.
     """
 
-    layer_options: ClassVar[dict[str, Any]] = {"inner_factor": 4, "gated": True}
+    layer_options: ClassVar[dict[str, Any]] = {"pre_norm": True, "inner_factor": 4, "gated": True}

@@ -12,8 +12,8 @@ import tensorflow as tf
 from katrec.data.collaborative_graph import CollaborativeGraph
 from katrec.data.dataset import Dataset
 from katrec.data.negatives import ItemSampler, TripletSampler
-from katrec.data.sequences import batch_order, padded, tokens_of, windows
-from katrec.models.base import Batch, RankingModel
+from katrec.data.sequences import Windows, batch_order, padded, tokens_of, windows
+from katrec.models.base import Batch, TrainedModel
 from katrec.settings import Settings
 
 ORDER_STREAM, TRIPLET_STREAM, NEGATIVE_STREAM = 1, 2, 3
@@ -25,17 +25,20 @@ class Batches:
 
     Args:
       dataset: what is trained on.
-      model: what is trained; a window has the items that it reads and the one that comes next.
+      model: what is trained.
       settings: the run's settings.
+      chosen: the windows; by default they have the items that the model reads and the one that comes next.
 
     Raises:
       ValueError: no history has two items, or the model's negatives cannot be drawn.
     """
 
-    def __init__(self, dataset: Dataset, model: RankingModel, settings: Settings) -> None:
+    def __init__(
+        self, dataset: Dataset, model: TrainedModel, settings: Settings, chosen: Optional[Windows] = None
+    ) -> None:
         self._items = dataset.items
         self._padding = tokens_of(dataset.num_items).padding
-        self._windows = windows(dataset.offsets, model.history_length + 1, settings.sliding_window)
+        self._windows = chosen or windows(dataset.offsets, model.history_length + 1, settings.sliding_window)
         if not len(self._windows.users):
             raise ValueError("no user has two training items, there is nothing to learn from")
         graph = model.graph

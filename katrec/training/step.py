@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from katrec.common.command_line import UserError
-from katrec.models.base import Batch, Context, RankingModel
+from katrec.models.base import Batch, Context, TrainedModel
 from katrec.settings import Settings
 from katrec.training.devices import rows_of
 from katrec.training.optimizers import WarmupLinearDecay, adam, adamw, create_variables
@@ -42,7 +42,7 @@ class TrainSteps(tf.Module):
         the norms of both losses' gradients before they are clipped.
     """
 
-    def __init__(self, model: RankingModel, settings: Settings, strategy: tf.distribute.Strategy) -> None:
+    def __init__(self, model: TrainedModel, settings: Settings, strategy: tf.distribute.Strategy) -> None:
         super().__init__()
         self._strategy = strategy
         self._model = model

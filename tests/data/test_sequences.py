@@ -3,7 +3,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from katrec.data.sequences import batch_order, padded, recent_items, windows
+from katrec.data.sequences import batch_order, padded, prefixes, recent_items, windows
 from katrec.models.objectives import choose_masked
 
 PADDING = 99
@@ -33,6 +33,14 @@ def test_windows_cover_every_item(lengths, max_length, share):
         assert covered == (set(range(length)) if length >= 2 else set())
         assert len(own) == len(set(own))
         assert all(size == min(length, max_length) for _, size in own)
+
+
+def test_prefixes_by_hand():
+    found = prefixes(np.array([0, 3, 3, 8]), 4)
+    assert found.users.tolist() == [0] * 3 + [2] * 4
+    # The last user's five items: the oldest is in none.
+    assert found.starts.tolist() == [0] * 3 + [4] * 4
+    assert found.lengths.tolist() == [1, 2, 3, 1, 2, 3, 4]
 
 
 def test_padding_and_recent_items():

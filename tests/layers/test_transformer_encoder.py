@@ -42,6 +42,26 @@ def test_only_a_causal_stack_hides_later_items(generator):
         assert np.allclose(before, after, rtol=1e-4, atol=1e-5) == same
 
 
+def test_a_call_may_look_ahead_where_the_stack_does_not(generator):
+    encoder = built(generator, causal=True)
+    other = TransformerEncoder(6, 2, num_heads=2)
+    x = generator.normal(size=(2, 4, 8)).astype(np.float32)
+    other(x, MASK)
+    other.set_weights(encoder.get_weights())
+    np.testing.assert_array_equal(encoder(x, MASK, causal=False), other(x, MASK))
+    np.testing.assert_array_equal(other(x, MASK, causal=True), encoder(x, MASK))
+    assert np.abs(encoder(x, MASK) - other(x, MASK)).max() > 1e-3
+
+
+def test_the_input_may_be_normalised(generator):
+    encoder = built(generator, input_norm=True)
+    x = generator.normal(size=(2, 4, 8)).astype(np.float32)
+    expected = reference.layer_norm(x + encoder.position.table.numpy()[2:], *encoder.input_norm.get_weights())
+    for layer in encoder.layers:
+        expected = layer(expected, MASK)
+    np.testing.assert_allclose(encoder(x, MASK), expected, rtol=1e-3, atol=1e-3)
+
+
 def test_dropout_follows_the_seed(generator):
     encoder = built(generator, hidden_dropout=0.5, attention_dropout=0.5)
     x = generator.normal(size=(2, 4, 8)).astype(np.float32)

@@ -17,6 +17,7 @@ VARIANTS = {
     "sasrec, softmax": {"model": "sasrec", "sasrec_loss": "cross_entropy"},
     "sasrec, gBCE": {"model": "sasrec", "sasrec_loss": "gbce", "num_samples": 6},
     "esasrec": {"model": "esasrec"},
+    "s3rec": {"model": "s3rec"},
     "gru4rec": {"model": "gru4rec"},
     "gru4rec, TOP1": {"model": "gru4rec", "gru4rec_loss": "top1"},
     "gru4rec++": {"model": "gru4rec++", "num_samples": 6},
@@ -85,7 +86,7 @@ def test_loss_is_the_papers(make_model, batch_of, variant):
     for row, t in np.argwhere(sequences[:, :-1] != model.tokens.padding):
         scores = training_scores(model, sequences[row])[t]
         target = sequences[row, t + 1]
-        if variant == "sasrec":
+        if variant in ("sasrec", "s3rec"):
             negative = negatives[row, t + 1]
             losses.append(-np.log(sigmoid(scores[target])) - np.log(1 - sigmoid(scores[negative])))
         elif variant == "sasrec, gBCE":
@@ -130,7 +131,7 @@ def test_all_variables_are_trained_and_devices_share_the_loss(make_model, batch_
     assert min(shares) > 0
 
 
-@pytest.mark.parametrize("variant", ["sasrec", "gru4rec"])
+@pytest.mark.parametrize("variant", ["sasrec", "s3rec", "gru4rec"])
 def test_padding_and_older_items_change_nothing(make_model, variant):
     model = make_model(variant)
     items = list(range(1, 12))

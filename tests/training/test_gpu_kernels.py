@@ -10,6 +10,7 @@ from katrec.models import precision
 from katrec.models.build import build
 from katrec.models.registry import MODELS
 from katrec.training.batches import Batches
+from katrec.training.self_supervised_pretraining import SelfSupervisedPretraining
 from katrec.training.step import TrainSteps
 
 
@@ -63,6 +64,7 @@ pytestmark = pytest.mark.skipif(not gpu_build(), reason="this TensorFlow was bui
         {"model": "sasrec", "sasrec_loss": "cross_entropy"},
         {"model": "sasrec", "sasrec_loss": "gbce"},
         {"model": "esasrec"},
+        {"model": "s3rec"},
         {"model": "gru4rec"},
         {"model": "gru4rec++"},
         {"model": "bprmf"},
@@ -76,6 +78,7 @@ pytestmark = pytest.mark.skipif(not gpu_build(), reason="this TensorFlow was bui
         "sasrec softmax",
         "sasrec gBCE",
         "esasrec",
+        "s3rec",
         "gru4rec",
         "gru4rec++",
         "bprmf",
@@ -91,6 +94,15 @@ def test_training(tiny_dataset, make_settings, monkeypatch, policy, values):
     assert without_gpu_kernel(steps._run.get_concrete_function(batches, number, number)) == set()
     if model.triplet_variables:
         assert without_gpu_kernel(model.encoder._current_attention.get_concrete_function()) == set()
+
+
+def test_s3recs_first_stage(tiny_dataset, make_settings):
+    config = make_settings(model="s3rec", pretrain_batch_size=16)
+    model = build(config, tiny_dataset)
+    stage = SelfSupervisedPretraining(model, tiny_dataset, config, tf.distribute.get_strategy(), None, silent=True)
+    number = tf.constant(0)
+    run = stage._train_steps._run.get_concrete_function(stage._batches.from_step(0), number, number)
+    assert without_gpu_kernel(run) == set()
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -7,6 +7,8 @@ from katrec.common.command_line import UserError
 from katrec.data.negatives import TripletSampler
 from katrec.models.build import build
 from katrec.training import pretraining
+from katrec.training.graph_pretraining import GraphPretraining
+from katrec.training.self_supervised_pretraining import SelfSupervisedPretraining
 from katrec.training.trainer import Trainer
 
 
@@ -23,7 +25,7 @@ def pretrained(tiny_dataset, make_settings):
 
 def test_items_and_users_are_bpr_mfs(pretrained, tiny_dataset):
     model, config, before = pretrained
-    again = pretraining._Pretraining(
+    again = GraphPretraining(
         build(config, tiny_dataset), tiny_dataset, config, tf.distribute.get_strategy(), None, silent=True
     )
     again._train_matrix_factorization(0)
@@ -56,6 +58,7 @@ def test_transr_ranks_triplets(pretrained, tiny_dataset, make_settings, generato
         ({"model": "katrec"}, True),
         ({"model": "bert4rec"}, False),
         ({"model": "katrec", "pretrained_embeddings": False}, False),
+        ({"model": "s3rec"}, True),
     ],
 )
 def test_who_is_pretrained(make_settings, values, expected):
@@ -135,7 +138,7 @@ def test_damaged_kept_embeddings_are_named(tiny_dataset, make_settings, tmp_path
 
 def test_a_folder_that_cannot_be_made_is_found_out_first(tiny_dataset, make_settings, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(pretraining, "_Pretraining", None)
+    monkeypatch.setattr(GraphPretraining, "__init__", None)
     with pytest.raises(FileExistsError, match="file"):
         _begun(tiny_dataset, make_settings(model="katrec"), tmp_path / "file")
 
@@ -147,7 +150,7 @@ def test_a_stopped_one_goes_on_to_the_same_values(tiny_dataset, make_settings, t
 
     def begun(folder):
         model = build(config, tiny_dataset)
-        one = pretraining._Pretraining(model, tiny_dataset, config, tf.distribute.get_strategy(), folder, silent=False)
+        one = GraphPretraining(model, tiny_dataset, config, tf.distribute.get_strategy(), folder, silent=False)
         assert [-(-steps // 5) for steps in (one._bpr_steps, one._triplet_steps)] == [2, 3]
         one.run()
         return [variable.numpy() for variable in model.triplet_variables]
@@ -161,3 +164,62 @@ def test_a_stopped_one_goes_on_to_the_same_values(tiny_dataset, make_settings, t
                 begun(folder)
         for one, other in zip(begun(folder), expected):
             np.testing.assert_array_equal(one, other)
+
+
+S3REC = {"model": "s3rec", "pretrain_epochs": 3, "pretrain_batch_size": 64, "learning_rate": 0.01}
+
+
+def _self_supervised(config, dataset, folder=None):
+    """Returns a new model after its first stage, and the mean losses of that stage's first and last steps."""
+    model = build(config, dataset)
+    stage = SelfSupervisedPretraining(
+        model, dataset, config, tf.distribute.get_strategy(), folder, silent=folder is None
+    )
+    steps, losses = stage._train_steps, []
+
+    def noted(*arguments):
+        steps(*arguments)
+        losses.append(steps.take_losses()[0])
+
+    stage._train_steps = noted
+    stage.run()
+    return model, losses
+
+
+def test_s3recs_first_stage_learns_and_gives_the_model_its_values(tiny_dataset, make_settings, monkeypatch):
+    monkeypatch.setattr(pretraining, "TRACED_STEPS", 5)
+    config = make_settings(**S3REC)
+    before = [variable.numpy() for variable in build(config, tiny_dataset).trainable_variables]
+    model, losses = _self_supervised(config, tiny_dataset)
+    # 287 training items, each the end of a sequence; none is longer than T.
+    assert len(losses) == -(-3 * -(-np.minimum(np.diff(tiny_dataset.offsets), 8).sum() // 64) // 5)
+    assert losses[-1] < 0.8 * losses[0]
+    for variable, value in zip(model.trainable_variables, before):
+        assert np.abs(variable.numpy() - value).max() > 1e-3, variable.name
+
+
+def test_a_stopped_first_stage_goes_on_to_the_same_values(tiny_dataset, make_settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(pretraining, "TRACED_STEPS", 5)
+    config = make_settings(**S3REC)
+    expected = [variable.numpy() for variable in _self_supervised(config, tiny_dataset)[0].trainable_variables]
+    asked = iter([None, 15])
+    with monkeypatch.context() as patch:
+        patch.setattr(interruption, "asked", lambda: next(asked))
+        with pytest.raises(interruption.Interrupted, match="the pre-training is saved in"):
+            _self_supervised(config, tiny_dataset, str(tmp_path))
+    again, losses = _self_supervised(config, tiny_dataset, str(tmp_path))
+    assert len(losses) == 1
+    for one, other in zip(again.trainable_variables, expected):
+        np.testing.assert_array_equal(one.numpy(), other)
+
+
+def test_a_run_of_s3rec_begins_with_what_is_kept(tiny_dataset, make_settings, tmp_path):
+    config = make_settings(**S3REC, train_steps=4, eval_every_steps=4)
+    results = []
+    for number in range(2):
+        trainer = Trainer(config, tiny_dataset, str(tmp_path / str(number)), str(tmp_path / "kept"))
+        results.append(trainer.run())
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+    assert results[0]["test"] == results[1]["test"]
+    # The time of the stage that was not repeated counts.
+    assert results[1]["seconds"] > 0.9 * trainer.progress.seconds.numpy() > 0
