@@ -59,7 +59,9 @@ def weighted_cross_entropy(
                 readings, tails = added.readings[own], added.tails[own][:, None]
                 # Places in the flat logits.
                 places = tf.gather((added.rows - rows.start) * num_items, readings) + tails
-                sums = tf.scatter_nd(places[..., None], values[own], [tf.size(logits)])
+                # The same sums as `scatter_nd`'s, which adds on one thread.
+                flat = tf.reshape(values[own], [-1]), tf.reshape(places, [-1])
+                sums = tf.math.unsorted_segment_sum(*flat, tf.size(logits))
                 # TensorFlow has no GPU kernel that adds to 16-bit places.
                 logits += tf.cast(tf.reshape(sums, tf.shape(logits)), dtype)
             probabilities = tf.nn.softmax(logits)
