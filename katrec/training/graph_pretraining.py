@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from katrec.data.dataset import Dataset
 from katrec.models.bprmf import BPRMF
-from katrec.settings import Settings
 from katrec.training.batches import Batches, triplet_batches
 from katrec.training.optimizers import WarmupLinearDecay, adam, create_variables
 from katrec.training.pretraining import Pretraining
@@ -46,16 +45,8 @@ class GraphPretraining(Pretraining):
         "cold_seed",
     )
 
-    def __init__(
-        self,
-        model: Any,
-        dataset: Dataset,
-        settings: Settings,
-        strategy: tf.distribute.Strategy,
-        output_dir: Optional[str],
-        silent: bool,
-    ) -> None:
-        super().__init__(model, dataset, settings, strategy, output_dir, silent)
+    def _make(self, dataset: Dataset) -> dict[str, Any]:
+        settings, model, strategy = self._settings, self._model, self._strategy
         of_bpr = dataclasses.replace(
             settings,
             model="bprmf",
@@ -65,19 +56,18 @@ class GraphPretraining(Pretraining):
         )
         triplets = settings.pretrain_kg_epochs * len(model.graph.heads)
         self._triplet_steps = -(-triplets // settings.pretrain_batch_size)
-        with strategy.scope():
-            self._bpr = BPRMF(of_bpr, dataset)
-            self._batches = Batches(dataset, self._bpr, of_bpr)
-            self._bpr_steps = settings.pretrain_epochs * self._batches.per_epoch
-            self._train_bpr = TrainSteps(self._bpr, dataclasses.replace(of_bpr, train_steps=self._bpr_steps), strategy)
-            self._optimizer = adam(WarmupLinearDecay(settings.learning_rate, 0, self._triplet_steps))
-            create_variables(self._optimizer, model.triplet_variables)
-        self._keep(
-            bpr=self._bpr,
-            bpr_steps=self._train_bpr,
-            transr=model.triplet_variables,
-            transr_optimizer=self._optimizer,
-        )
+        self._bpr = BPRMF(of_bpr, dataset)
+        self._batches = Batches(dataset, self._bpr, of_bpr)
+        self._bpr_steps = settings.pretrain_epochs * self._batches.per_epoch
+        self._train_bpr = TrainSteps(self._bpr, dataclasses.replace(of_bpr, train_steps=self._bpr_steps), strategy)
+        self._optimizer = adam(WarmupLinearDecay(settings.learning_rate, 0, self._triplet_steps))
+        create_variables(self._optimizer, model.triplet_variables)
+        return {
+            "bpr": self._bpr,
+            "bpr_steps": self._train_bpr,
+            "transr": model.triplet_variables,
+            "transr_optimizer": self._optimizer,
+        }
 
     @staticmethod
     def values_of(model: Any) -> Sequence[tf.Variable]:

@@ -69,7 +69,7 @@ def pretrain(
         if path:
             kept_embeddings.keep(path, kind.values_of(model), seconds)
     elif not silent:
-        print(f"pre-trained embeddings of an earlier run: {path}")
+        print(f"pre-trained values of an earlier run: {path}")
     model.refresh_attention()
     return seconds
 
@@ -77,8 +77,7 @@ def pretrain(
 class Pretraining(tf.Module):
     """The stages before a model's training, and how far they are.
 
-    A subclass makes what they train in its `__init__`, names it with `_keep`, and defines `READ`, `values_of` and
-    `_train`.
+    A subclass defines `READ`, `values_of`, `_make` and `_train`.
 
     Args:
       model: as all the following, as in `pretrain`.
@@ -102,27 +101,28 @@ class Pretraining(tf.Module):
         super().__init__()
         self._model, self._settings, self._strategy, self._silent = model, settings, strategy, silent
         self._output_dir = output_dir
-        self._checkpoints: Optional[Checkpoints] = None
         # Of all stages together, one after the other.
         self._done = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
         tf.keras.utils.set_random_seed(settings.seed)
+        with strategy.scope():
+            parts = self._make(dataset)
+        self._checkpoints = None
+        if output_dir is not None:
+            self._checkpoints = Checkpoints(output_dir, PRETRAINING, **parts, done=self._done, seconds=self._seconds)
 
     @staticmethod
     def values_of(model: Any) -> Sequence[tf.Variable]:
         """Returns the model's variables that get their initial values."""
         raise NotImplementedError
 
+    def _make(self, dataset: Dataset) -> dict[str, Any]:
+        """Makes what the stages train, in the strategy's scope; returns what a checkpoint holds, named."""
+        raise NotImplementedError
+
     def _train(self, done: int) -> None:
         """Runs the stages from step `done` of all of them on, and gives the model its values."""
         raise NotImplementedError
-
-    def _keep(self, **parts: Any) -> None:
-        """Says what a checkpoint holds."""
-        if self._output_dir is not None:
-            self._checkpoints = Checkpoints(
-                self._output_dir, PRETRAINING, **parts, done=self._done, seconds=self._seconds
-            )
 
     def run(self) -> float:
         """Runs all stages, from where an earlier process was stopped; returns the seconds of all."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -12,7 +12,6 @@ from katrec.data.dataset import Dataset
 from katrec.data.sequences import prefixes
 from katrec.models import precision
 from katrec.models.s3rec import SelfSupervision
-from katrec.settings import Settings
 from katrec.training.batches import Batches
 from katrec.training.pretraining import Pretraining
 from katrec.training.step import TrainSteps
@@ -45,25 +44,16 @@ class SelfSupervisedPretraining(Pretraining):
         "cold_seed",
     )
 
-    def __init__(
-        self,
-        model: Any,
-        dataset: Dataset,
-        settings: Settings,
-        strategy: tf.distribute.Strategy,
-        output_dir: Optional[str],
-        silent: bool,
-    ) -> None:
-        super().__init__(model, dataset, settings, strategy, output_dir, silent)
+    def _make(self, dataset: Dataset) -> dict[str, Any]:
+        settings = self._settings
         own = dataclasses.replace(
             settings, batch_size=settings.pretrain_batch_size, warmup_steps=0, clip_norm=UNCLIPPED
         )
-        with strategy.scope():
-            trained = SelfSupervision(model, settings, dataset, precision.policy(settings.mixed_precision))
-            self._batches = Batches(dataset, trained, own, prefixes(dataset.offsets, settings.max_sequence_length))
-            self._steps = settings.pretrain_epochs * self._batches.per_epoch
-            self._train_steps = TrainSteps(trained, dataclasses.replace(own, train_steps=self._steps), strategy)
-        self._keep(model=trained, steps=self._train_steps)
+        trained = SelfSupervision(self._model, settings, dataset, precision.policy(settings.mixed_precision))
+        self._batches = Batches(dataset, trained, own, prefixes(dataset.offsets, settings.max_sequence_length))
+        self._steps = settings.pretrain_epochs * self._batches.per_epoch
+        self._train_steps = TrainSteps(trained, dataclasses.replace(own, train_steps=self._steps), self._strategy)
+        return {"model": trained, "steps": self._train_steps}
 
     @staticmethod
     def values_of(model: Any) -> Sequence[tf.Variable]:

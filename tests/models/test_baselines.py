@@ -10,7 +10,7 @@ from katrec.layers.seeds import fold
 from katrec.models.build import build
 from tests import reference
 from tests.layers.test_ranking_losses import gbce, loop, sigmoid
-from tests.losses import SEED, loss_of
+from tests.losses import SEED, assert_all_is_trained_and_shared, loss_of
 
 VARIANTS = {
     "sasrec": {"model": "sasrec"},
@@ -121,14 +121,7 @@ def test_bpr_is_the_papers(make_model, batch_of):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_all_variables_are_trained_and_devices_share_the_loss(make_model, batch_of, variant):
     model = make_model(variant)
-    batch = batch_of(model)
-    with tf.GradientTape() as tape:
-        loss = loss_of(model, *batch)
-    for variable, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables)):
-        assert np.abs(tf.convert_to_tensor(gradient).numpy()).max() > 0, variable.name
-    shares = [float(loss_of(model, *batch, device=device, num_devices=3)) for device in range(3)]
-    assert sum(shares) == pytest.approx(float(loss), rel=1e-4)
-    assert min(shares) > 0
+    assert_all_is_trained_and_shared(model, *batch_of(model))
 
 
 @pytest.mark.parametrize("variant", ["sasrec", "s3rec", "gru4rec"])

@@ -11,7 +11,7 @@ from katrec.layers.seeds import fold
 from katrec.models.build import build
 from katrec.models.s3rec import SelfSupervision, choose_segments, masked_positions
 from tests.layers.test_ranking_losses import sigmoid
-from tests.losses import SEED, loss_of
+from tests.losses import SEED, assert_all_is_trained_and_shared, loss_of
 
 ITEMS = 24
 TOKENS = tokens_of(ITEMS)
@@ -88,12 +88,7 @@ def test_loss_is_the_four_tasks(stage, batch, tiny_dataset):
 
 
 def test_all_variables_are_trained_and_devices_share_the_loss(stage, batch):
-    with tf.GradientTape() as tape:
-        loss = loss_of(stage, *batch)
-    for variable, gradient in zip(stage.trainable_variables, tape.gradient(loss, stage.trainable_variables)):
-        assert np.abs(tf.convert_to_tensor(gradient).numpy()).max() > 0, variable.name
-    shares = [float(loss_of(stage, *batch, device=device, num_devices=3)) for device in range(3)]
-    assert sum(shares) == pytest.approx(float(loss), rel=1e-4)
+    assert_all_is_trained_and_shared(stage, *batch)
 
 
 def test_without_attributes_two_tasks_are_left(tiny_dataset, make_settings, batch):
