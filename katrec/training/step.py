@@ -189,7 +189,10 @@ def apply(
     gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
     if strategy.num_replicas_in_sync > 1:
         gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-    # Clipped as the whole batch's gradient: summed before, not by the optimizer.
-    gradients, norm = tf.clip_by_global_norm(gradients, clip_norm)
+    # Clipped as the whole batch's gradient: summed before, not by the optimizer. Mostly it is shorter, and left alone.
+    norm = tf.linalg.global_norm(gradients)
+    gradients = tf.cond(
+        norm > clip_norm, lambda: tf.clip_by_global_norm(gradients, clip_norm, norm)[0], lambda: gradients
+    )
     optimizer.apply_gradients(zip(gradients, variables), experimental_aggregate_gradients=False)
     return norm
