@@ -16,6 +16,7 @@ from katrec.training.optimizers import (
     create_variables,
     keras_adamw,
 )
+from katrec.training.step import apply
 
 WITHOUT_ADDONS = "TensorFlow Addons has no wheels for this Python"
 SCHEDULE = WarmupLinearDecay(0.1, 3, 20)
@@ -82,3 +83,17 @@ def test_schedule():
 
 def test_adam_without_decay():
     np.testing.assert_allclose(steps(adam(SCHEDULE)), expected(0.0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [0.5, 2.0, 100.0])
+def test_only_a_gradient_longer_than_the_bound_is_shortened(size):
+    """With steps of plain gradient descent, the change of each variable is the gradient that was applied."""
+    values = [np.array([[3.0, 0.0], [0.0, 0.0]]), np.array([0.0, 4.0])]
+    gradients = [tf.constant(size / 5 * value, tf.float32) for value in values]
+    variables = [tf.Variable(tf.zeros_like(gradient)) for gradient in gradients]
+    descent = tf.keras.optimizers.legacy.SGD(1.0)
+    strategy = tf.distribute.get_strategy()
+    norm = tf.function(lambda: apply(descent, gradients, variables, 2.0, strategy))()
+    assert float(norm) == pytest.approx(size)
+    for variable, value in zip(variables, values):
+        np.testing.assert_allclose(variable, -value / 5 * min(size, 2.0), rtol=1e-6)
