@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-BLOCK_ROWS = 512
+from katrec.layers.cross_entropy import BLOCK_ROWS
 
 
 def weighted_multi_label_cross_entropy(

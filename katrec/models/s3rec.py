@@ -85,22 +85,23 @@ class SelfSupervision(TrainedModel):
         masked = masked_positions(batch.sequences, self.tokens, self.mask_share, context.shared_seed(0))[context.rows]
         segments = choose_segments(batch.sequences, self.tokens, self.training_items, context.shared_seed(1))
         segments = Segments(*(part[context.rows] for part in segments))
-        total = self._masked_loss(sequences, masked, batch.negatives[context.rows], context.own_seed(2))
-        total += SEGMENTS * self._segment_loss(sequences, segments, context.own_seed(3))
+        vectors = tf.concat([self.model.item_tables().inputs, self.mask_vector], axis=0)
+        total = self._masked_loss(vectors, sequences, masked, batch.negatives[context.rows], context.own_seed(2))
+        total += SEGMENTS * self._segment_loss(vectors, sequences, segments, context.own_seed(3))
         return total / tf.cast(tf.shape(batch.sequences)[0], tf.float32)
 
-    def _masked_loss(self, sequences, masked, negatives, seed):
+    def _masked_loss(self, vectors, sequences, masked, negatives, seed):
         """Returns the weighted losses of attributes and of masked items, of sequences with some items masked."""
         inputs = tf.where(masked, self.tokens.mask, sequences)
         real = sequences != self.tokens.padding
-        states = tf.boolean_mask(self._states(inputs, seed), real)
+        states = tf.boolean_mask(self._states(vectors, inputs, seed), real)
         is_masked, items = tf.boolean_mask(masked, real), tf.boolean_mask(sequences, real)
         associated, of_masked = (self.tasks[name](states) for name in ("associated_attributes", "masked_attributes"))
-        sums = self.labels.times(tf.convert_to_tensor(self.attributes))
+        attributes = tf.convert_to_tensor(self.attributes)
         of_attributes = weighted_multi_label_cross_entropy(
             tf.where(is_masked[:, None], of_masked, associated),
-            tf.convert_to_tensor(self.attributes),
-            tf.gather(sums, items),
+            attributes,
+            tf.gather(self.labels.times(attributes), items),
             tf.where(is_masked, MASKED_ATTRIBUTES, ASSOCIATED_ATTRIBUTES),
         )
         asked = self.tasks["masked_items"](tf.boolean_mask(states, is_masked))
@@ -110,7 +111,7 @@ class SelfSupervision(TrainedModel):
         )
         return of_attributes + MASKED_ITEMS * tf.reduce_sum(bpr(wanted, others))
 
-    def _segment_loss(self, sequences, segments, seed):
+    def _segment_loss(self, vectors, sequences, segments, seed):
         """Returns the loss that tells a sequence's own segment from another."""
         mask, real = self.tokens.mask, sequences != self.tokens.padding
         views = [
@@ -118,16 +119,14 @@ class SelfSupervision(TrainedModel):
             tf.where(real & ~segments.inside, mask, sequences),
             tf.where(real & ~segments.inside, mask, tf.where(segments.inside, segments.others, sequences)),
         ]
-        states = self._states(tf.concat(views, axis=0), seed, last_only=True)[:, 0]
+        states = self._states(vectors, tf.concat(views, axis=0), seed, last_only=True)[:, 0]
         without, own, other = tf.split(states, 3)
         asked = self.tasks["segments"](without)
         own, other = (tf.sigmoid(tf.reduce_sum(asked * one, axis=1)) for one in (own, other))
         return tf.reduce_sum(tf.where(tf.reduce_any(segments.inside, axis=1), bpr(own, other), 0.0))
 
-    def _states(self, inputs, seed, last_only=False):
-        """Returns F of sequences that may have mask tokens, float32[B, w, q], with `last_only` float32[B, 1, q]."""
-        tables = self.model.item_tables()
-        vectors = tf.concat([tables.inputs, self.mask_vector], axis=0)
+    def _states(self, vectors, inputs, seed, last_only=False):
+        """Returns F of sequences read by `vectors`, float32[B, w, q], with `last_only` float32[B, 1, q]."""
         states = self.model.transformer(
             tf.gather(vectors, inputs),
             inputs != self.tokens.padding,
