@@ -15,6 +15,7 @@ from katrec.data.negatives import item_negatives
 from katrec.data.sequences import positions_within, recent_items
 from katrec.evaluation.metrics import metrics
 from katrec.layers.added_scores import SparseScores, values_at
+from katrec.layers.tracing import traced
 from katrec.models.base import RankingModel, all_scores
 
 NEGATIVES_SEED = 2020
@@ -52,9 +53,9 @@ class Evaluator:
     def __init__(self, model: RankingModel, dataset: Dataset, split: str, num_negatives: int) -> None:
         self._model = model
         self.split = split
-        self._tables = tf.function(model.inference_tables)
-        self._vectors = tf.function(model.next_item_vectors, reduce_retracing=True)
-        self._neighbours = tf.function(model.neighbour_scores, reduce_retracing=True)
+        self._tables = traced(model.inference_tables)
+        self._vectors = traced(model.next_item_vectors, reduce_retracing=True)
+        self._neighbours = traced(model.neighbour_scores, reduce_retracing=True)
         targets = getattr(dataset, split)
         generator = np.random.default_rng([NEGATIVES_SEED, SPLITS.index(split)])
         known = dataset.interactions(split)
@@ -166,7 +167,7 @@ def _distinct_but(excluded, offsets, items, num_items):
     return np.searchsorted(keys, np.arange(len(excluded) + 1) * num_items), keys % num_items
 
 
-@tf.function(reduce_retracing=True)
+@traced(reduce_retracing=True)
 def sampled_ranks(
     vectors: tf.Tensor,
     items: tf.Tensor,
@@ -202,7 +203,7 @@ def rank_of_first(scores: tf.Tensor) -> tf.Tensor:
     return 1 + tf.math.count_nonzero(~(scores[:, 1:] < scores[:, :1]), axis=1, dtype=tf.int32)
 
 
-@tf.function(reduce_retracing=True)
+@traced(reduce_retracing=True)
 def full_ranks(
     vectors: tf.Tensor,
     items: tf.Tensor,

@@ -17,6 +17,7 @@ from katrec.common import beside, files
 from katrec.common.command_line import UserError, reason
 from katrec.data.dataset import Dataset
 from katrec.data.sequences import recent_items
+from katrec.layers.tracing import traced
 from katrec.models.base import RankingModel
 from katrec.serving import EXTRA, integrity
 from katrec.serving.served import Served
@@ -107,7 +108,7 @@ def largest_difference(
     items, names = (np.asarray(ids, dtype=object) for ids in (item_ids, user_ids))
     table = signatures["item_table"]()["vectors"]
     products = model.inference_tables().edges is None
-    score = tf.function(model.call)
+    score = traced(model.call)
     offsets, numbers = dataset.histories("test")
     # An empty history has the popularity ranking, not the model's.
     users = np.flatnonzero((dataset.test >= 0) & (np.diff(offsets) > 0))

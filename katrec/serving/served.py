@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from katrec.layers.added_scores import with_added
 from katrec.layers.neighbour_scores import ItemEdges
+from katrec.layers.tracing import traced
 from katrec.models.base import ItemTables, RankingModel
 
 # What stands for a place that no item could fill, and its score.
@@ -134,7 +135,7 @@ class Served(tf.Module):
         if self.edges is not None:
             made["graph_attention"] = (lambda: {"weights": self.edges.read_value()}, {})
         return {
-            name: tf.function(_checked(function, inputs)).get_concrete_function(**inputs)
+            name: traced(_checked(function, inputs)).get_concrete_function(**inputs)
             for name, (function, inputs) in made.items()
         }
 

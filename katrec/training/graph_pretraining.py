@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from katrec.data.dataset import Dataset
+from katrec.layers.tracing import traced
 from katrec.models.bprmf import BPRMF
 from katrec.training.batches import Batches, triplet_batches
 from katrec.training.optimizers import WarmupLinearDecay, adam, create_variables
@@ -100,14 +101,15 @@ class GraphPretraining(Pretraining):
                 raise NotFiniteError(f"pre-training, TransR's step {number + count}: its loss or gradient is {checked}")
             self._after(self._bpr_steps + number + count)
 
-    @tf.function
+    @traced
     def _train_triplets(self, batches, count):
         """Returns the sum of the steps' losses and gradients' norms, which is finite where all of them are."""
-        checked = 0.0
-        for _ in tf.range(count):
+
+        def step(i, checked):
             parts = self._strategy.run(self._triplet_step, args=next(batches))
-            checked += self._strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
-        return checked
+            return i + 1, checked + self._strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
+
+        return tf.while_loop(lambda i, _: i < count, step, (0, 0.0))[1]
 
     def _triplet_step(self, triplets):
         return tf.add(

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from katrec.common.command_line import UserError
+from katrec.layers.tracing import traced
 from katrec.models.base import Batch, Context, TrainedModel
 from katrec.settings import Settings
 from katrec.training.devices import rows_of
@@ -91,20 +92,21 @@ class TrainSteps(tf.Module):
         loss, transr_loss = sums[[LOSS, TRANSR_LOSS]] / max(sums[STEPS], 1)
         return float(loss), float(transr_loss)
 
-    @tf.function
+    @traced
     def _run(self, batches, number, count):
         """Returns how many iterations were added to the sums: the first that makes them not finite is the last."""
         strategy = self._strategy
         graph = strategy.run(self._model.graph_matrices)
-        done = 0
-        # Not ended at the first that is not finite: an iteration's dropout is drawn beside the one before.
-        for i in tf.range(count):
+
+        def iteration(i, done):
             parts = strategy.run(self._iterate, args=(Batch(*next(batches)), number + i, graph))
             finite = tf.reduce_all(tf.math.is_finite(self.sums))
             parts = strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
             self.sums.assign_add(tf.where(finite, parts, tf.zeros_like(parts)))
-            done += tf.cast(finite, tf.int32)
-        return done
+            return i + 1, done + tf.cast(finite, tf.int32)
+
+        # Not ended at the first that is not finite: an iteration's dropout is drawn beside the one before.
+        return tf.while_loop(lambda i, _: i < count, iteration, (0, 0))[1]
 
     def _iterate(self, batch, number, graph):
         """One device's part of an iteration; returns its share of what `sums` adds up, float32[5]."""

@@ -15,6 +15,7 @@ from katrec.common.rankings import SPLITS
 from katrec.data.dataset import Dataset
 from katrec.evaluation.ranking import Evaluator
 from katrec.evaluation.summary import Summary
+from katrec.layers.tracing import traced
 from katrec.models import registry
 from katrec.models.build import build
 from katrec.settings import Settings
@@ -320,7 +321,7 @@ class Trainer:
         replicas = self._sum_of_first_replica(tf.constant(value, tf.float64))
         return float(self._strategy.experimental_local_results(replicas)[0])
 
-    @tf.function
+    @traced
     def _sum_of_first_replica(self, value):
         def own(value):
             context = tf.distribute.get_replica_context()

@@ -72,6 +72,16 @@ def test_a_step_is_timed_beside_that_of_another_checkout(command):
 
 
 @pytest.mark.slow
+def test_a_start_is_timed(command, datasets_dir):
+    arguments = ["--dataset=tiny", f"--datasets_dir={datasets_dir}", "--repeats=1"]
+    done = command("benchmarks.start_up", *arguments, "--models=bprmf,sasrec")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\| bprmf \| \d+\.\d \(.*\) \| \d+\.\d \|\n\| sasrec \|", done.stdout)
+    done = command("benchmarks.start_up", *arguments, "--models=none")
+    assert done.returncode == 1 and "--model=none: value should be one of" in done.stderr
+
+
+@pytest.mark.slow
 def test_serving_is_timed(command, datasets_dir, tmp_path):
     arguments = [*SMALL, "--model=sasrec", f"--datasets_dir={datasets_dir}", f"--output_dir={tmp_path}/run"]
     assert command("katrec.train", *arguments).returncode == 0

@@ -14,6 +14,7 @@ from katrec.layers.knowledge_graph.first_rows import with_first_rows
 from katrec.layers.packing import packed, unpacked
 from katrec.layers.seeded_dropout import SeededDropout
 from katrec.layers.seeds import fold
+from katrec.layers.tracing import traced
 from katrec.layers.transr import TransR
 
 ATTENTION = ("refreshed", "differentiable", "uniform")
@@ -139,7 +140,7 @@ class KnowledgeGraphEncoder(tf.keras.layers.Layer):
         ]
         self.dropout = SeededDropout(message_dropout)
         # Traced once: a refresh in the middle of a training run is one call.
-        self._current_attention = tf.function(self.current_attention)
+        self._current_attention = traced(self.current_attention)
         self.refresh()
 
     def current_attention(self) -> tf.Tensor:
