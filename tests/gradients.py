@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from katrec.layers.tracing import traced
+
 
 def assert_gradient(function, *arrays, tolerance=2e-2):
     """Asserts that the gradient of a scalar function agrees with central differences in float32.
@@ -44,7 +46,7 @@ def assert_repeats(function, *arrays, times=50):
     tensors = [tf.constant(array, tf.float32) for array in arrays]
     upstream = tf.constant(np.random.default_rng(0).normal(size=function(*tensors).shape), tf.float32)
 
-    @tf.function
+    @traced
     def gradients():
         with tf.GradientTape() as tape:
             tape.watch(tensors)

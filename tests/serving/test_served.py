@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from katrec.evaluation.ranking import Evaluator
+from katrec.layers.tracing import traced
 from katrec.serving import served
 from katrec.serving.saved_model import largest_difference
 from tests.serving.conftest import VARIANTS
@@ -44,7 +45,7 @@ def test_every_test_user_gets_the_models_scores_and_ranks(
     np.testing.assert_array_equal(ranks, Evaluator(model, tiny_dataset, "test", 5).ranks()["full"])
     candidates = tf.constant(np.tile(items, (40, 1)))
     scores = signatures["recommend_from"](candidates=candidates, **inputs)["scores"].numpy()
-    score = tf.function(model.call, reduce_retracing=True)
+    score = traced(model.call, reduce_retracing=True)
     for user in range(0, 40, 7):
         history = numbers[offsets[user] : offsets[user + 1]][-model.history_length or None :][None]
         expected = score((tf.constant(history), tf.constant([user]))).numpy()[0]

@@ -6,6 +6,7 @@ import tensorflow as tf
 from tensorflow.python.framework import kernels
 
 from katrec.evaluation.ranking import full_ranks, sampled_ranks
+from katrec.layers.tracing import traced
 from katrec.models import precision
 from katrec.models.build import build
 from katrec.models.registry import MODELS
@@ -109,7 +110,7 @@ def test_s3recs_first_stage(tiny_dataset, make_settings):
 def test_ranking(tiny_dataset, make_settings, name):
     model = build(make_settings(model=name), tiny_dataset)
     batch = np.zeros((2, 5), np.int32)
-    functions = [tf.function(model).get_concrete_function((batch, batch[:, 0]))]
+    functions = [traced(model).get_concrete_function((batch, batch[:, 0]))]
     vectors, items, bias = tf.zeros([2, 16]), tf.zeros([24, 16]), tf.zeros([24])
     functions.append(sampled_ranks.get_concrete_function(vectors, items, bias, batch))
     for length in (0, 10):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from katrec.layers import TransR
 from katrec.layers.knowledge_graph.attention import ego_network_attention, relation_logits, uniform_attention
 from katrec.layers.knowledge_graph.edges import EgoNetworks
+from katrec.layers.tracing import traced
 from tests import reference
 from tests.gradients import assert_gradient, assert_repeats
 
@@ -96,7 +97,7 @@ def test_differentiable_attention_reaches_the_relations(generator):
     layer, graph = transr(generator), networks()
     nodes = tf.constant(generator.normal(size=(NODES, DIM)), tf.float32)
 
-    @tf.function
+    @traced
     def gradients():
         with tf.GradientTape() as tape:
             weights = attention(graph, nodes, layer)

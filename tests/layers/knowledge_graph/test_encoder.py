@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from katrec.layers import BiInteractionAggregator, KnowledgeGraphEncoder
+from katrec.layers.tracing import traced
 from tests import reference
 from tests.gradients import assert_gradient
 
@@ -73,7 +74,7 @@ def test_kept_matrices_give_the_same_until_the_refresh(generator):
     encoder = encoder_of(generator)
     before = encoder(None).numpy()
 
-    @tf.function
+    @traced
     def with_kept_matrices():
         return encoder(None, matrices=encoder.attention_matrices())
 
