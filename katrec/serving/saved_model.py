@@ -51,7 +51,9 @@ def write(
     unfinished = beside.new(path)
     try:
         with _quiet():
-            tf.saved_model.save(served, unfinished, signatures=served.signatures())
+            # Without the layers' gradients: nothing is trained from it.
+            options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+            tf.saved_model.save(served, unfinished, served.signatures(), options)
         files.write_json(os.path.join(unfinished, EXTRA, "metadata.json"), metadata)
         shutil.copy(items_file, os.path.join(unfinished, EXTRA, "items.tsv"))
         if write_more:

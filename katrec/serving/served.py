@@ -294,8 +294,9 @@ class Served(tf.Module):
         with tf.control_dependencies([tf.debugging.assert_equal(tf.size(user), count, "each history needs one user")]):
             return self.user_numbers.lookup(user)
 
+    @traced
     def _encoded(self, known, user):
-        """Returns the vectors of `encode`."""
+        """Returns the vectors of `encode`; traced once for all signatures."""
         users = self._users(known.nrows(out_type=tf.int32), user)
         lengths = tf.minimum(known.row_lengths(), self._history_length)
         # The longest come first, few at a time: a short history is not padded to the longest of the batch.
