@@ -1,6 +1,7 @@
 """How the tree is built: imports point one way, public functions have types, no name of a former layout is left."""
 
 import ast
+import re
 import subprocess
 
 import pytest
@@ -102,6 +103,12 @@ def test_public_functions_have_types_and_docstrings(path):
     for node in tree.body:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def test_functions_are_traced_in_one_way():
+    """AutoGraph would rewrite all that one `tf.function` of another kind calls."""
+    found = [path.name for path in FILES if re.search(r"\btf\.function\b[^`]", path.read_text(encoding="utf-8"))]
+    assert found == ["tracing.py"]
 
 
 @pytest.mark.parametrize("name", ["katrec" + "_common", "/home" + "/", "/root" + "/"])
