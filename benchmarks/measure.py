@@ -11,6 +11,7 @@ import psutil
 import tensorflow as tf
 
 from katrec.common import provenance
+from katrec.layers.tracing import traced
 
 WARM_UP = 2
 
@@ -48,8 +49,7 @@ def elapsed(function, *arguments):
 def traced_seconds(function, *arrays, repeats=7):
     """Times a function of tensors as TensorFlow runs it in a traced step; the arrays become variables."""
     variables = [tf.Variable(array) for array in arrays]
-    traced = tf.function(lambda: function(*variables), autograph=False)
-    return seconds(traced, repeats)
+    return seconds(traced(lambda: function(*variables)), repeats)
 
 
 def block_seconds(function, num_blocks, repeats=7):
@@ -58,7 +58,7 @@ def block_seconds(function, num_blocks, repeats=7):
     For what takes less than a call from Python. Its result must depend on i, or TensorFlow runs it once.
     """
 
-    @tf.function(autograph=False)
+    @traced
     def loop():
         # One number of each result is added up: what nothing reads is not computed.
         return tf.while_loop(

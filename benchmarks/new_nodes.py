@@ -25,6 +25,7 @@ from katrec.data.dataset import load
 from katrec.data.growth import NewItems, grow
 from katrec.evaluation.metrics import metrics
 from katrec.evaluation.ranking import Evaluator
+from katrec.layers.tracing import traced
 from katrec.models import new_nodes
 from katrec.models.build import build
 from katrec.models.transfer import transfer
@@ -107,7 +108,7 @@ class _Fit:
         batches = triplet_batches(self._own_edges, TRIPLETS, [SEED], 0)
         is_new = tf.constant(self._is_new[:, None], tf.float32)
 
-        @tf.function
+        @traced
         def step(triplets):
             with tf.GradientTape() as tape:
                 loss, _ = self._model.triplet_loss(triplets)

@@ -11,6 +11,7 @@ from benchmarks.measure import block_seconds, report, seconds, total, traced_sec
 from benchmarks.synthetic import define, like
 from katrec import flags as settings_flags
 from katrec.common import command_line
+from katrec.layers.tracing import traced
 from katrec.models.build import build
 from katrec.training.batches import triplet_batches
 from katrec.training.optimizers import WarmupLinearDecay, adam, create_variables
@@ -55,7 +56,7 @@ def _propagation(model):
     rows = []
     for function, bound in ((forward, products[0]), (forward_and_backward, total(products))):
         # A sparse matrix cannot be handed to a traced function from outside.
-        timing = seconds(tf.function(lambda function=function: function(build_matrices())))
+        timing = seconds(traced(lambda function=function: function(build_matrices())))
         name = f"propagation {function.__name__.replace('_', ' ')}, {nodes.shape[1]} columns, and making its matrices"
         rows += [(name, timing, f"{timing.median / bound.median:.2f}"), ("bound: the bare sparse products", bound, 1)]
     return [*rows, ("making both matrices, in training once for several steps", seconds(build_matrices), "")]
@@ -136,7 +137,7 @@ def _differentiable(model):
     """π′ and its gradient to nodes and relations, as each step computes it with --attention=differentiable."""
     variables = [model.encoder.nodes, *model.encoder.transr.trainable_variables]
 
-    @tf.function
+    @traced
     def gradients():
         with tf.GradientTape() as tape:
             weights = model.encoder.current_attention()
