@@ -325,7 +325,7 @@ class Trainer:
     def _sum_of_first_replica(self, value):
         def own(value):
             context = tf.distribute.get_replica_context()
-            first = context.replica_id_in_sync_group == 0
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, value if first else tf.zeros_like(value))
+            first = tf.equal(context.replica_id_in_sync_group, 0)
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(first, value, tf.zeros_like(value)))
 
         return self._strategy.run(own, args=(value,))
