@@ -23,7 +23,7 @@ flags.DEFINE_string("dataset", "ml-100k", "A prepared data set.", flag_values=FL
 flags.DEFINE_string("datasets_dir", "datasets", "Folder of the prepared data sets.", flag_values=FLAGS)
 flags.DEFINE_list("models", list(registry.MODELS), "The models to start.", flag_values=FLAGS)
 flags.DEFINE_integer("repeats", 3, "Runs of each model.", 1, flag_values=FLAGS)
-ONE_STEP = ("--train_steps=1", "--eval_every_steps=1", "--pretrain_epochs=1")
+ONE_STEP = ("--train_steps=1", "--eval_every_steps=1", "--pretrain_epochs=1", "--pretrain_kg_epochs=1")
 
 
 def main():

@@ -14,6 +14,7 @@ from katrec.common.command_line import UserError
 from katrec.common.interruption import Interrupted
 from katrec.common.threads import threads
 from katrec.experiments.children import Children
+from katrec.experiments.progress import RunsBar
 from katrec.models import registry
 from katrec.training import run_directory
 
@@ -79,8 +80,8 @@ def common_flags(dataset: str, model: str, seed: str, datasets_dir: str, runs_di
 def run_all(runs: Sequence[PlannedRun], jobs: int = 1) -> dict[PlannedRun, str]:
     """Trains every run; a finished one is checked and not repeated, an interrupted one goes on.
 
-    With one job a run's own progress bar is shown; with several, each has its share of the processor's cores and
-    writes to train.log in its run directory.
+    With one job a run's own progress bar is shown; with several, one bar tells how much of all runs is done, and each
+    run has its share of the processor's cores and writes to train.log in its run directory.
 
     Args:
       runs: what to train.
@@ -98,22 +99,32 @@ def run_all(runs: Sequence[PlannedRun], jobs: int = 1) -> dict[PlannedRun, str]:
     # Finished runs cost seconds: what is to go is told by the others.
     ordered = [run for run in runs if run not in pending] + pending
     children = Children()
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs) as pool, RunsBar(pending, shown=jobs > 1) as bar:
         try:
-            futures = {pool.submit(train, run, jobs, children): run for run in ordered}
+            futures = {pool.submit(train, run, jobs, children, _never(bar.update)): run for run in ordered}
             done = 0
             for number, future in enumerate(as_completed(futures), start=1):
                 run, error = futures[future], future.result()
                 if error:
                     failed[run] = error
                 done += run in pending
-                print(_line(number, len(runs), run, error, time.monotonic() - started, done, len(pending)), flush=True)
+                bar.print(_line(number, len(runs), run, error, time.monotonic() - started, done, len(pending)))
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             children.stop()
             # The pool waits for them.
             raise Interrupted("interrupted; what the runs have is saved, the same command goes on from there") from None
     return failed
+
+
+def _never(update):
+    """Returns what `train` asks each second, and where it is told to go on."""
+
+    def stop():
+        update()
+        return False
+
+    return stop
 
 
 def _finished(run):
