@@ -20,7 +20,7 @@ def step_bound(model, batch_size, length, num_predicted, matrices=None):
       matrices: KATRec's `graph_matrices()`.
     """
     q, kind = model.special_tokens.shape[1], tf.dtypes.as_dtype(model.precision)
-    tokens, layers, heads = batch_size * length, model.transformer.num_layers, model.transformer.layers[0].num_heads
+    tokens, layers = batch_size * length, model.transformer.num_layers
     parts = {}
     if matrices is not None:
         parts.update(graph_bound(model, matrices))
@@ -30,9 +30,17 @@ def step_bound(model, batch_size, length, num_predicted, matrices=None):
         if model.graph_projection is not None:
             parts["E*W"] = product(tf.float32, model.num_items, q, q)
     inner = model.transformer.layers[0].inner_factor * q
-    widths = (q, 3 * q), (q, q), (q, inner), (inner, q)
-    parts["transformer's dense layers"] = total([product(kind, tokens, *width, layers) for width in widths])
-    parts["transformer's attention"] = attention_product(kind, batch_size, heads, length, q // heads, layers)
+    # Of the last layer only keys and values are needed of every position.
+    of_all, of_predicted = [(q, 2 * q)], [(q, q), (q, q), (q, inner), (inner, q)]
+    dense = [product(kind, tokens, *width, layers) for width in of_all]
+    dense += [product(kind, tokens, *width, layers - 1) for width in of_predicted]
+    dense += [product(kind, num_predicted, *width) for width in of_predicted]
+    parts["transformer's dense layers"] = total(dense)
+    heads = model.transformer.layers[0].num_heads
+    attended = [(length, layers - 1), (num_predicted // batch_size, 1)]
+    parts["transformer's attention"] = total(
+        [attention_product(kind, batch_size, heads, queries, length, q // heads, count) for queries, count in attended]
+    )
     if model.head.transform:
         parts["head"] = product(kind, num_predicted, q, q)
     parts["scores"] = product(kind, num_predicted, q, model.num_items)
@@ -93,12 +101,13 @@ def product_seconds(kind, n, m, k):
     return traced_seconds(tf.matmul, random((n, m), kind), random((m, k), kind))
 
 
-def attention_product(kind, batch, heads, length, size, count):
+def attention_product(kind, batch, heads, queries, length, size, count):
     """Returns the `Seconds` of the attention's two batched products and of the four that their gradients need."""
-    query, weights = random((batch, heads, length, size), kind), random((batch, heads, length, length), kind)
+    query, key = random((batch, heads, queries, size), kind), random((batch, heads, length, size), kind)
+    weights = random((batch, heads, queries, length), kind)
     timings = [
-        traced_seconds(lambda a, b: tf.matmul(a, b, transpose_b=True), query, query),
-        traced_seconds(tf.matmul, weights, query),
+        traced_seconds(lambda a, b: tf.matmul(a, b, transpose_b=True), query, key),
+        traced_seconds(tf.matmul, weights, key),
         traced_seconds(lambda a, b: tf.matmul(a, b, transpose_a=True), weights, query),
     ]
     return scaled(timings, 2 * count)

@@ -55,12 +55,12 @@ class TransformerLayer(tf.keras.layers.Layer):
 
     Input:
       V, float[B, T, q]; `mask`, bool[B, T], false at padding, which no position attends; `seed`, int32[2], or
-      None at inference; `last_only`, whether only the last position is wanted; `causal`, for another answer than the
-      layer's own.
+      None at inference; `positions`, int32[B, n], those of each sequence that are wanted, or None for all; `causal`,
+      for another answer than the layer's own.
 
     Output:
-      float[B, T, q], with `last_only` float[B, 1, q]; with `return_attention` also the weights, float[B, k, T, T]
-      or float[B, k, 1, T] (query, then key).
+      float[B, n, q]; with `return_attention` also the weights, float[B, k, n, T] (query, then key). n is T where all
+      positions are wanted.
 
     Raises:
       ValueError: k does not divide q, another activation, or a gated layer with the norms after its parts.
@@ -128,16 +128,18 @@ class TransformerLayer(tf.keras.layers.Layer):
         mask: tf.Tensor,
         seed: Optional[tf.Tensor] = None,
         return_attention: bool = False,
-        last_only: bool = False,
+        positions: Optional[tf.Tensor] = None,
         causal: Optional[bool] = None,
     ) -> Any:
         read = self.attention_norm(x) if self.pre_norm else x
         wanted, allowed = read, mask[:, None]
+        places = tf.range(tf.shape(x)[1])
+        wanted_places = places
+        if positions is not None:
+            wanted, wanted_places = tf.gather(read, positions, batch_dims=1), positions
+            x = tf.gather(x, positions, batch_dims=1) if self.pre_norm else wanted
         if self.causal if causal is None else causal:
-            places = tf.range(tf.shape(x)[1])
-            allowed = tf.logical_and(allowed, places[:, None] >= places)
-        if last_only:
-            x, wanted, allowed = x[:, -1:], read[:, -1:], allowed[:, -1:]
+            allowed = tf.logical_and(allowed, wanted_places[..., None] >= places)
         attended, weights = self.attention(wanted, read, allowed, seed=fold(seed, 0))
         if self.rescaler:
             rescaled = self.rescaler(wanted, read, allowed)
@@ -198,11 +200,11 @@ class TransformerEncoder(tf.keras.layers.Layer):
       input_norm: whether the sum of embeddings and positions is normalised.
 
     Input:
-      embeddings, float[B, w, q], w ≤ T, right-aligned; `mask`, `seed`, `last_only`, `causal` as in `TransformerLayer`.
+      embeddings, float[B, w, q], w ≤ T, right-aligned; `mask`, `seed`, `causal` as in `TransformerLayer`; `positions`,
+      int32[B, n], those that are wanted of the last layer, which computes no others, or None for all.
 
     Output:
-      V⁽ᴹ⁾, float[B, w, q], with `last_only` float[B, 1, q]; with `return_attention` also the layers' attention
-      weights, a list.
+      V⁽ᴹ⁾ at these positions, float[B, n, q]; with `return_attention` also the layers' attention weights, a list.
 
     Raises:
       ValueError: as `TransformerLayer` and `PositionalEmbedding`.
@@ -257,7 +259,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
         mask: tf.Tensor,
         seed: Optional[tf.Tensor] = None,
         return_attention: bool = False,
-        last_only: bool = False,
+        positions: Optional[tf.Tensor] = None,
         causal: Optional[bool] = None,
     ) -> Any:
         x = self.position(embeddings)
@@ -269,7 +271,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
                 mask,
                 seed=fold(seed, number),
                 return_attention=True,
-                last_only=last_only and number == self.num_layers,
+                positions=positions if number == self.num_layers else None,
                 causal=causal,
             )
             attention.append(weights)
@@ -285,3 +287,9 @@ class TransformerEncoder(tf.keras.layers.Layer):
             **self.layer_options,
             "input_norm": self.input_norm is not None,
         }
+
+
+def last_position(sequences: tf.Tensor) -> tf.Tensor:
+    """Returns the `positions` of the last one alone, int32[B, 1], of sequences [B, w, …]."""
+    shape = tf.shape(sequences)
+    return tf.fill([shape[0], 1], shape[1] - 1)

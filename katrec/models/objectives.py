@@ -29,6 +29,22 @@ class Examples(NamedTuple):
     total: tf.Tensor
 
 
+def predicted_positions(predicted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the positions of each sequence that are predicted, filled up to the most that one of them has.
+
+    Args:
+      predicted: bool[B, w].
+
+    Returns:
+      int32[B, n], those that are predicted first, both these and the others in their order, and bool[B, n], which of
+      them are predicted.
+    """
+    of_ones = tf.cast(predicted, tf.int32)
+    most = tf.reduce_max(tf.reduce_sum(of_ones, axis=1))
+    predicted_first, positions = tf.math.top_k(of_ones, most)
+    return positions, predicted_first > 0
+
+
 class Objective:
     """How a transformer is asked for items, in training and at prediction.
 

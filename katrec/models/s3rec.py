@@ -15,6 +15,7 @@ from katrec.layers.multi_label import weighted_multi_label_cross_entropy
 from katrec.layers.ranking_losses import bpr
 from katrec.layers.seeds import fold
 from katrec.layers.sparse_products import FixedMatrix
+from katrec.layers.transformer import last_position
 from katrec.models.base import Batch, Context, TrainedModel
 from katrec.models.sasrec import SASRec
 from katrec.settings import Settings
@@ -131,7 +132,7 @@ class SelfSupervision(TrainedModel):
             tf.gather(vectors, inputs),
             inputs != self.tokens.padding,
             seed=seed,
-            last_only=last_only,
+            positions=last_position(inputs) if last_only else None,
             causal=False,
         )
         return tf.cast(states, tf.float32)

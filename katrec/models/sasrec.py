@@ -11,6 +11,7 @@ from katrec.data.dataset import Dataset
 from katrec.layers import TransformerEncoder
 from katrec.layers.cross_entropy import weighted_cross_entropy
 from katrec.layers.ranking_losses import binary_cross_entropy, generalized_binary_cross_entropy
+from katrec.layers.transformer import last_position
 from katrec.models.base import Batch, Context, ItemTables
 from katrec.models.next_item_model import NextItemModel
 from katrec.settings import Settings
@@ -73,7 +74,8 @@ class SASRec(NextItemModel):
         self, inputs: tf.Tensor, tables: ItemTables, seed: Optional[tf.Tensor] = None, last_only: bool = False
     ) -> tf.Tensor:
         embeddings = tf.gather(tables.inputs, inputs) * self.scale
-        return self.transformer(embeddings, inputs != self.tokens.padding, seed=seed, last_only=last_only)
+        positions = last_position(inputs) if last_only else None
+        return self.transformer(embeddings, inputs != self.tokens.padding, seed=seed, positions=positions)
 
     def targets_loss(
         self, hidden: tf.Tensor, batch: Batch, predicted: tf.Tensor, tables: ItemTables, context: Context

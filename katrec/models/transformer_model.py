@@ -10,8 +10,9 @@ from katrec.data.dataset import Dataset
 from katrec.layers import NeighbourScores, NextItemHead, TransformerEncoder, embedding_initializer
 from katrec.layers.added_scores import SparseScores
 from katrec.layers.cross_entropy import weighted_cross_entropy
+from katrec.layers.transformer import last_position
 from katrec.models.base import Batch, Context, ItemTables, RankingModel
-from katrec.models.objectives import OBJECTIVES
+from katrec.models.objectives import OBJECTIVES, predicted_positions
 from katrec.settings import Settings
 
 
@@ -82,19 +83,20 @@ class TransformerModel(RankingModel):
         tables: ItemTables,
         seed: Optional[tf.Tensor] = None,
         return_attention: bool = False,
-        last_only: bool = False,
+        positions: Optional[tf.Tensor] = None,
     ) -> Any:
-        """Returns V⁽ᴹ⁾, the hidden state of every position, or of the last one (Section 3.3.2).
+        """Returns V⁽ᴹ⁾, the hidden states of positions (Section 3.3.2).
 
         Args:
           sequences: int32[B, w], w ≤ T, right-aligned item ids, padding and mask tokens.
           tables: what `item_tables` returned.
           seed: int32[2], or None at inference.
-          return_attention: also return the attention weights, a float[B, heads, w, w] a layer.
-          last_only: whether the last layer computes the last position alone.
+          return_attention: also return the attention weights, a float[B, heads, w, w] a layer, the last layer's of
+            the wanted positions (query, then key).
+          positions: int32[B, n], those that are wanted; the last layer computes no others. None for all.
 
         Returns:
-          float[B, w, q], with `last_only` float[B, 1, q].
+          float[B, n, q].
         """
         embeddings = tf.gather(tables.inputs, sequences)
         return self.transformer(
@@ -102,7 +104,7 @@ class TransformerModel(RankingModel):
             sequences != self.tokens.padding,
             seed=seed,
             return_attention=return_attention,
-            last_only=last_only,
+            positions=positions,
         )
 
     def query_vectors(self, hidden: tf.Tensor, users: tf.Tensor, tables: ItemTables) -> tf.Tensor:
@@ -113,7 +115,8 @@ class TransformerModel(RankingModel):
 
     def next_item_vectors(self, histories: tf.Tensor, users: tf.Tensor, tables: ItemTables) -> tf.Tensor:
         """The vectors that score the item after the history's last `history_length`. See `RankingModel`."""
-        hidden = self.hidden_states(self._question(histories), tables, last_only=True)
+        question = self._question(histories)
+        hidden = self.hidden_states(question, tables, positions=last_position(question))
         return tf.cast(self.query_vectors(hidden[:, 0], users, tables), tf.float32)
 
     def next_item_attention(self, histories: tf.Tensor, tables: ItemTables) -> tf.Tensor:
@@ -127,7 +130,7 @@ class TransformerModel(RankingModel):
           float32[B, heads, w].
         """
         question = self._question(histories)
-        _, weights = self.hidden_states(question, tables, return_attention=True, last_only=True)
+        _, weights = self.hidden_states(question, tables, return_attention=True, positions=last_position(question))
         num_read = tf.shape(question)[1] - self.objective.appended
         return tf.cast(weights[-1][:, :, 0, :num_read], tf.float32)
 
@@ -149,9 +152,11 @@ class TransformerModel(RankingModel):
         inputs, labels, predicted, weights = (one[context.rows] for one in examples[:-1])
         windows, users = batch.sequences[context.rows], batch.users[context.rows]
         tables = self.item_tables(context.shared_seed(1), context.graph)
-        hidden = self.hidden_states(inputs, tables, context.own_seed(2))
+        # A causal model predicts at all positions but padding, the paper's at the masked ones alone.
+        positions, counted = (None, predicted) if self.objective.causal else predicted_positions(predicted)
+        hidden = self.hidden_states(inputs, tables, context.own_seed(2), positions=positions)
         rows = tf.where(predicted)[:, 0]
-        vectors = self.query_vectors(tf.boolean_mask(hidden, predicted), tf.gather(users, rows), tables)
+        vectors = self.query_vectors(tf.boolean_mask(hidden, counted), tf.gather(users, rows), tables)
         labels, weights = tf.boolean_mask(labels, predicted), tf.gather(weights, rows)
         loss = weighted_cross_entropy(
             vectors,

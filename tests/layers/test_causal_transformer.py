@@ -68,10 +68,6 @@ def test_later_items_change_nothing(layer, x, generator):
     assert np.abs(after[later] - before[later]).max(axis=1).min() > 0
 
 
-def test_the_last_position_alone_is_the_same(layer, x):
-    np.testing.assert_allclose(layer(x, MASK, last_only=True), layer(x, MASK)[:, -1:], rtol=1e-4, atol=1e-4)
-
-
 def test_gates_need_the_norms_before():
     with pytest.raises(ValueError, match="set pre_norm"):
         TransformerLayer(gated=True)

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from katrec.layers import PositionalEmbedding, SeededDropout, TransformerLayer
+from katrec.layers.transformer import last_position
 from tests import reference
 from tests.gradients import assert_gradient
 
@@ -52,14 +53,31 @@ def test_padding_changes_nothing(generator):
     np.testing.assert_allclose(layer(longer, mask)[:, 3:], layer(x, mask[:, 3:]), rtol=1e-4, atol=1e-4)
 
 
-def test_the_last_position_alone_is_the_same(generator):
-    layer, _ = built(generator)
+@pytest.mark.parametrize("options", [{}, {"pre_norm": True}, {"pre_norm": True, "gated": True, "frequency_share": 0.4}])
+@pytest.mark.parametrize("causal", [False, True])
+def test_wanted_positions_are_the_same_as_among_all(generator, options, causal):
+    layer = TransformerLayer(2, causal=causal, **options)
     x = generator.normal(size=(2, 5, 8)).astype(np.float32)
     mask = np.array([[False, False, True, True, True], [True] * 5])
-    output, attention = layer(x, mask, return_attention=True)
-    last, last_attention = layer(x, mask, return_attention=True, last_only=True)
-    np.testing.assert_allclose(last, output[:, -1:], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(last_attention, attention[:, :, -1:], rtol=1e-4, atol=1e-6)
+    layer(x, mask)
+    layer.set_weights([generator.normal(size=weight.shape) / 2 for weight in layer.get_weights()])
+    output, attention = (one.numpy() for one in layer(x, mask, return_attention=True))
+    for positions in ([[4], [4]], [[3, 2], [0, 4]]):
+        chosen, chosen_attention = layer(x, mask, return_attention=True, positions=tf.constant(positions))
+        for row, places in enumerate(positions):
+            np.testing.assert_allclose(chosen[row], output[row, places], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(chosen_attention[row], attention[row][:, places], rtol=1e-4, atol=1e-6)
+
+
+def test_gradient_of_wanted_positions(generator):
+    layer, _ = built(generator)
+    layer.set_weights([weight * 0.3 for weight in layer.get_weights()])
+    x = generator.normal(size=(2, 4, 8)).astype(np.float32)
+    assert_gradient(lambda v: layer(v, tf.ones([2, 4], tf.bool), positions=tf.constant([[3, 1], [0, 2]])), x)
+
+
+def test_the_last_position():
+    np.testing.assert_array_equal(last_position(tf.zeros([2, 5, 8])), [[4], [4]])
 
 
 def test_heads_must_divide_the_hidden_size():

@@ -58,9 +58,9 @@ def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_set
     masked = []
     original = model.hidden_states
 
-    def hidden_states(sequences, *args):
+    def hidden_states(sequences, *args, **kwargs):
         masked.append(sequences.numpy() == model.tokens.mask)
-        return original(sequences, *args)
+        return original(sequences, *args, **kwargs)
 
     model.hidden_states = hidden_states
     loss = float(loss_of(model, *batch))
