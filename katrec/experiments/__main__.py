@@ -19,6 +19,7 @@ from absl import flags
 from katrec.common import command_line
 from katrec.common.command_line import UserError
 from katrec.common.rankings import RANKINGS
+from katrec.common.threads import JOBS, default_jobs
 from katrec.data.dataset import load
 from katrec.experiments.children import Children
 from katrec.experiments.planning import GROUPS, Plan, named_ablations, preparation
@@ -51,8 +52,8 @@ flags.DEFINE_list(
 )
 flags.DEFINE_integer(
     "jobs",
-    1,
-    "Runs that are trained at a time, each on its share of the processor's cores.",
+    None,
+    f"Runs that are trained at a time, each on its share of the processor's cores; {JOBS}",
     1,
     flag_values=FLAGS,
 )
@@ -123,7 +124,7 @@ def main(datasets: list[str]) -> None:
         if not all(map(_succeeds, commands)):
             failed.append(f"preparing {dataset}")
             del planned[dataset]
-    errors = run_all([run for runs in planned.values() for run in runs.values()], FLAGS.jobs)
+    errors = run_all([run for runs in planned.values() for run in runs.values()], FLAGS.jobs or default_jobs())
     failed += [run.name for run in errors]
     # TensorFlow takes seconds to import: all else comes first.
     from katrec.reporting import cold
