@@ -20,8 +20,8 @@ from tests.test_commands import SMALL
 @pytest.mark.parametrize(
     "name, arguments",
     [
-        ("train_step", ["--steps=40", "--batch_size=8"]),
-        pytest.param("train_step", ["--model=bert4rec", "--mixed_precision"], marks=pytest.mark.slow),
+        ("train_step", ["--steps=40", "--batch_size=8", "--rounds=2"]),
+        pytest.param("train_step", ["--model=bert4rec", "--mixed_precision", "--rounds=1"], marks=pytest.mark.slow),
         pytest.param("propagation", [], marks=pytest.mark.slow),
         pytest.param("evaluation", [], marks=pytest.mark.slow),
         pytest.param("inference", ["--requests=10"], marks=pytest.mark.slow),
