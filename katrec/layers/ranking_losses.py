@@ -83,7 +83,11 @@ def top1_max(target: tf.Tensor, negatives: tf.Tensor, allowed: tf.Tensor) -> tf.
 def bpr_max(target: tf.Tensor, negatives: tf.Tensor, allowed: tf.Tensor, l2: float) -> tf.Tensor:
     """BPR-max with score regularization (Hidasi and Karatzoglou 2018, ranking-max losses).
 
-        −ln Σ_j s_j σ(r_i − r_j) + λ Σ_j s_j r_j²,   s = softmax of the r_j
+        −ln A + λ B,   A = Σ_j s_j p_j,   B = Σ_j s_j r_j²,   p_j = σ(r_i − r_j),   s = softmax of the r_j
+
+    with the gradients, in fewer passes over the negatives than TensorFlow makes,
+
+        ∂r_j = s_j ((A − p_j²) / A + λ (r_j² + 2 r_j − B)),   ∂r_i = (Σ_j s_j p_j² − A) / A
 
     Args:
       target: r_i, float[…].
@@ -92,13 +96,30 @@ def bpr_max(target: tf.Tensor, negatives: tf.Tensor, allowed: tf.Tensor, l2: flo
       l2: λ.
 
     Returns:
-      float[…].
+      float[…]; 0 where no negative counts.
     """
-    shares = _shares(negatives, allowed)
-    likelihood = tf.reduce_sum(shares * tf.sigmoid(target[..., None] - negatives), axis=-1)
-    any_allowed = tf.reduce_any(allowed, axis=-1)
-    ranking = -tf.math.log(tf.where(any_allowed, tf.maximum(likelihood, SMALLEST), 1.0))
-    return ranking + l2 * tf.reduce_sum(shares * negatives**2, axis=-1)
+
+    @tf.custom_gradient
+    def loss(target, negatives):
+        shares = _shares(negatives, allowed)
+        likelihoods = tf.sigmoid(target[..., None] - negatives)
+        likelihood, square = (tf.reduce_sum(shares * one, axis=-1) for one in (likelihoods, negatives**2))
+        any_allowed = tf.reduce_any(allowed, axis=-1)
+        ranking = -tf.math.log(tf.where(any_allowed, tf.maximum(likelihood, SMALLEST), 1.0))
+
+        def gradient(upstream):
+            # Where the logarithm is cut off, nothing moves it.
+            scale = tf.where(likelihood > SMALLEST, upstream / likelihood, 0.0)
+            squares = likelihoods**2
+            to_target = scale * (tf.reduce_sum(shares * squares, axis=-1) - likelihood)
+            regularizing = (l2 * upstream)[..., None]
+            constant = scale * likelihood - l2 * upstream * square
+            inner = negatives * (regularizing * negatives + 2 * regularizing) - scale[..., None] * squares
+            return to_target, shares * (inner + constant[..., None])
+
+        return ranking + l2 * square, gradient
+
+    return loss(target, negatives)
 
 
 def _shares(negatives, allowed):

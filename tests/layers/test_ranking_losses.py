@@ -49,6 +49,16 @@ def test_gradients(generator, name):
     assert_gradient(lambda t, n: LOSSES[name](t, n, allowed), generator.normal(size=2), generator.normal(size=(2, 3)))
 
 
+def test_a_likelihood_that_is_cut_off_has_no_gradient():
+    target, negatives = tf.constant([-99.0, 0.0]), tf.constant([[9.0, 8.0], [0.0, 0.0]])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([target, negatives])
+        losses = ranking_losses.bpr_max(target, negatives, tf.constant([[True, True], [False, False]]), 0.0)
+    np.testing.assert_allclose(losses, [-np.log(1e-24), 0], rtol=1e-6)
+    np.testing.assert_array_equal(tape.gradient(losses, target), [0, 0])
+    np.testing.assert_array_equal(tape.gradient(losses, negatives), np.zeros([2, 2]))
+
+
 def gbce(target, negatives, num_samples, num_items):
     """gSASRec's loss with t = 0.75 of one target; `negatives` are those of the samples that count."""
     alpha = num_samples / (num_items - 1)
