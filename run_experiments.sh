@@ -2,7 +2,7 @@
 # Prepares the data, trains and evaluates the models, writes results/<dataset>/: the paper's tables and figures.
 #
 #   ./run_experiments.sh                    MovieLens-100K, all models, one seed
-#   ./run_experiments.sh ml-100k --seeds=1,2,3 --ablations=all,open,no_user_modeling --ablation_seeds=1,2 --jobs=2
+#   ./run_experiments.sh --seeds=1,2 --results_dir=results
 #                                           the tables and figures in results/ml-100k
 #   ./run_experiments.sh --dry_run          what would be run
 #   ./run_experiments.sh --help             all settings

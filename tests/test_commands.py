@@ -107,7 +107,7 @@ def test_runs_of_a_seed_share_their_pretrained_embeddings(experiment):
 def test_finished_runs_are_not_repeated(experiment, command):
     _, arguments, _, first = experiment
     again = command("katrec.experiments", *arguments)
-    assert again.stdout.count("is finished") == 7
+    assert again.stdout.count("was finished") == 7
     numbers = [re.findall(r"\d\.\d{4}", text[text.index("## Table 2") :]) for text in (first, again.stdout)]
     assert numbers[0] == numbers[1]
 

@@ -108,7 +108,11 @@ def run_all(runs: Sequence[PlannedRun], jobs: int = 1) -> dict[PlannedRun, str]:
                 if error:
                     failed[run] = error
                 done += run in pending
-                bar.print(_line(number, len(runs), run, error, time.monotonic() - started, done, len(pending)))
+                outcome = f"failed: {error}" if error else "done" if run in pending else "was finished"
+                bar.print(
+                    f"[{number}/{len(runs)}] {run.name}: {outcome}; "
+                    + _times(time.monotonic() - started, done, len(pending))
+                )
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             children.stop()
@@ -134,8 +138,8 @@ def _finished(run):
         return False
 
 
-def _line(number, total, run, error, seconds, done, pending):
-    text = f"[{number}/{total}] {run.name}: {f'failed: {error}' if error else 'done'}; {seconds / 60:.1f} min so far"
+def _times(seconds, done, pending):
+    text = f"{seconds / 60:.1f} min so far"
     if 0 < done < pending:
         text += f", about {seconds / done * (pending - done) / 60:.0f} min to go"
     return text
