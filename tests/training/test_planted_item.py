@@ -13,8 +13,8 @@ from tests import tiny
 from tests.conftest import SMALL
 
 GENRE = 1
-# With the vectors of `SMALL`, of 8 and 16 numbers, the seed decides whether KATRec tells the two films apart: for .5 to 1
-# of the users, over four seeds. With these it does for .8 to 1, over five.
+# With the vectors of `SMALL` the seed decides whether KATRec tells the two films apart: for .5 to 1 of the users, over
+# four seeds. With these it does for .8 to 1, over five.
 WIDER = {**SMALL, "entity_dim": 32, "propagation_dims": (32, 32), "hidden_dim": 64}
 
 
