@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests that tests/run.sh leaves out for their time: several processes, kills, a copy of the tree.
+# The tests that tests/run.sh leaves out for their time: several processes, kills, trainings to an end, a copy of the tree.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source ./environment.sh

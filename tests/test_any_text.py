@@ -31,6 +31,7 @@ QUICK = katrec.Settings(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     items=st.lists(ids, min_size=6, max_size=6, unique=True),

@@ -20,7 +20,7 @@ from tests.test_commands import SMALL
 @pytest.mark.parametrize(
     "name, arguments",
     [
-        ("train_step", ["--steps=40", "--batch_size=8", "--rounds=2"]),
+        ("train_step", ["--steps=40", "--batch_size=8", "--rounds=1"]),
         pytest.param("train_step", ["--model=bert4rec", "--mixed_precision", "--rounds=1"], marks=pytest.mark.slow),
         pytest.param("propagation", [], marks=pytest.mark.slow),
         pytest.param("evaluation", [], marks=pytest.mark.slow),

@@ -61,6 +61,7 @@ def test_the_table_has_the_runs_numbers(cold, tiny_dataset):
     assert not (folder / "results" / "tiny" / "table2.md").exists()
 
 
+@pytest.mark.slow
 def test_such_a_run_is_evaluated_exported_and_explained(cold, command, datasets_dir):
     folder, *_ = cold
     run = folder / "runs/tiny/cold-0.3-3/katrec_next_item-seed1"

@@ -93,6 +93,7 @@ def test_vectors_of_another_size_are_said(logs, name):
         transfer(old, short, new, long)
 
 
+@pytest.mark.slow
 def test_a_run_begins_there_and_goes_on(logs, tmp_path, capsys):
     folder, *_ = logs
     settings = katrec.Settings(model="katrec_next_item", **SMALL, **TRAINING)

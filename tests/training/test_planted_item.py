@@ -33,6 +33,7 @@ def planted(tiny_raw, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["katrec", "katrec_next_item"])
 def test_a_planted_item_is_found(planted, tmp_path, model):
     dataset = load(str(planted), "tiny")
