@@ -31,10 +31,9 @@ def step_bound(model, batch_size, length, num_predicted, matrices=None):
             parts["E*W"] = product(tf.float32, model.num_items, q, q)
     inner = model.transformer.layers[0].inner_factor * q
     # Of the last layer only keys and values are needed of every position.
-    of_all, of_predicted = [(q, 2 * q)], [(q, q), (q, q), (q, inner), (inner, q)]
-    dense = [product(kind, tokens, *width, layers) for width in of_all]
-    dense += [product(kind, tokens, *width, layers - 1) for width in of_predicted]
-    dense += [product(kind, num_predicted, *width) for width in of_predicted]
+    dense = [product(kind, tokens, q, 2 * q, layers)]
+    for width in (q, q), (q, q), (q, inner), (inner, q):
+        dense += product(kind, tokens, *width, layers - 1), product(kind, num_predicted, *width)
     parts["transformer's dense layers"] = total(dense)
     heads = model.transformer.layers[0].num_heads
     attended = [(length, layers - 1), (num_predicted // batch_size, 1)]

@@ -31,7 +31,11 @@ FLAGS = flags.FlagValues()
 flags.DEFINE_string("dataset", None, "A prepared data set.", required=True, flag_values=FLAGS)
 flags.DEFINE_list("models", [], "The models to tune; default: all in search.json.", flag_values=FLAGS)
 flags.DEFINE_integer(
-    "jobs", None, f"Trials that run at a time, each on its share of the processor's cores; {JOBS}", 1, flag_values=FLAGS
+    "jobs",
+    default_jobs(),
+    f"Trials that run at a time, each on its share of the processor's cores; {JOBS}",
+    1,
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer(
     "trials", None, "Trials of each model whose settings Optuna samples, finished ones included.", 1, flag_values=FLAGS
@@ -63,13 +67,9 @@ def _listed(path):
     planned = trials.planned(
         search_space.read_space(path, FLAGS.models), FLAGS.dataset, FLAGS.datasets_dir, FLAGS.runs_dir
     )
-    failed = run_all(list(planned), _jobs())
+    failed = run_all(list(planned), FLAGS.jobs)
     rows = [{**row, **trials.outcome(run.folder)} for run, row in planned.items() if run not in failed]
     return rows, [run.name for run in failed]
-
-
-def _jobs():
-    return FLAGS.jobs or default_jobs()
 
 
 def _sampled(path):
@@ -78,7 +78,7 @@ def _sampled(path):
     rows, failed = [], []
     for model in (name for name in space if name != search_space.ALL):
         search = SampledSearch(space, model, FLAGS.dataset, FLAGS.datasets_dir, FLAGS.runs_dir)
-        failed += search.run(FLAGS.trials, _jobs())
+        failed += search.run(FLAGS.trials, FLAGS.jobs)
         rows += search.rows()
     return rows, failed
 

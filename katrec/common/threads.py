@@ -1,13 +1,14 @@
-"""How the processor's cores are shared. TensorFlow reads these variables when it is imported."""
+"""How the processor's cores are shared between processes and their threads."""
 
 from __future__ import annotations
 
 import os
 
+# TensorFlow reads them when it is imported.
 THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 # Of NVIDIA, of AMD, and of either under Windows' Linux.
 GRAPHICS_CARDS = ("/dev/nvidia0", "/dev/kfd", "/dev/dxg")
-JOBS = "default: 2, but 1 on one core or beside a graphics card, whose memory they would share."
+JOBS = "two, but one on one core or beside a graphics card, whose memory they would share."
 
 
 def threads(number: int) -> dict[str, str]:

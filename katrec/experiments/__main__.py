@@ -52,7 +52,7 @@ flags.DEFINE_list(
 )
 flags.DEFINE_integer(
     "jobs",
-    None,
+    default_jobs(),
     f"Runs that are trained at a time, each on its share of the processor's cores; {JOBS}",
     1,
     flag_values=FLAGS,
@@ -124,7 +124,7 @@ def main(datasets: list[str]) -> None:
         if not all(map(_succeeds, commands)):
             failed.append(f"preparing {dataset}")
             del planned[dataset]
-    errors = run_all([run for runs in planned.values() for run in runs.values()], FLAGS.jobs or default_jobs())
+    errors = run_all([run for runs in planned.values() for run in runs.values()], FLAGS.jobs)
     failed += [run.name for run in errors]
     # TensorFlow takes seconds to import: all else comes first.
     from katrec.reporting import cold

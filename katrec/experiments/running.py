@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import NamedTuple, Optional
 
 from katrec.common.command_line import UserError
@@ -19,6 +19,7 @@ from katrec.models import registry
 from katrec.training import run_directory
 
 LOG = "train.log"
+BAR_SECONDS = 1
 
 
 class PlannedRun(NamedTuple):
@@ -101,9 +102,9 @@ def run_all(runs: Sequence[PlannedRun], jobs: int = 1) -> dict[PlannedRun, str]:
     children = Children()
     with ThreadPoolExecutor(jobs) as pool, RunsBar(pending, shown=jobs > 1) as bar:
         try:
-            futures = {pool.submit(train, run, jobs, children, _never(bar.update)): run for run in ordered}
+            futures = {pool.submit(train, run, jobs, children): run for run in ordered}
             done = 0
-            for number, future in enumerate(as_completed(futures), start=1):
+            for number, future in enumerate(_as_completed(futures, bar), start=1):
                 run, error = futures[future], future.result()
                 if error:
                     failed[run] = error
@@ -121,14 +122,13 @@ def run_all(runs: Sequence[PlannedRun], jobs: int = 1) -> dict[PlannedRun, str]:
     return failed
 
 
-def _never(update):
-    """Returns what `train` asks each second, and where it is told to go on."""
-
-    def stop():
-        update()
-        return False
-
-    return stop
+def _as_completed(futures, bar):
+    """Yields the futures as they end, and keeps the bar going until then."""
+    left = set(futures)
+    while left:
+        ended, left = wait(left, BAR_SECONDS, FIRST_COMPLETED)
+        bar.update()
+        yield from ended
 
 
 def _finished(run):

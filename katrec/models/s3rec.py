@@ -120,19 +120,20 @@ class SelfSupervision(TrainedModel):
             tf.where(real & ~segments.inside, mask, sequences),
             tf.where(real & ~segments.inside, mask, tf.where(segments.inside, segments.others, sequences)),
         ]
-        states = self._states(vectors, tf.concat(views, axis=0), seed, last_only=True)[:, 0]
+        inputs = tf.concat(views, axis=0)
+        states = self._states(vectors, inputs, seed, last_position(inputs))[:, 0]
         without, own, other = tf.split(states, 3)
         asked = self.tasks["segments"](without)
         own, other = (tf.sigmoid(tf.reduce_sum(asked * one, axis=1)) for one in (own, other))
         return tf.reduce_sum(tf.where(tf.reduce_any(segments.inside, axis=1), bpr(own, other), 0.0))
 
-    def _states(self, vectors, inputs, seed, last_only=False):
-        """Returns F of sequences read by `vectors`, float32[B, w, q], with `last_only` float32[B, 1, q]."""
+    def _states(self, vectors, inputs, seed, positions=None):
+        """Returns F of sequences read by `vectors`, float32[B, w, q], or of some `positions`, float32[B, n, q]."""
         states = self.model.transformer(
             tf.gather(vectors, inputs),
             inputs != self.tokens.padding,
             seed=seed,
-            positions=last_position(inputs) if last_only else None,
+            positions=positions,
             causal=False,
         )
         return tf.cast(states, tf.float32)
