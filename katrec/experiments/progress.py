@@ -29,7 +29,12 @@ class RunsBar:
         self._runs = runs
         # The mean speed: that of the last seconds says nothing where a run tells its steps a few times in all.
         self._bar = tqdm(
-            total=len(runs), desc="training", bar_format=FORMAT, smoothing=0, disable=None if shown else True
+            total=len(runs),
+            desc="training",
+            bar_format=FORMAT,
+            smoothing=0,
+            dynamic_ncols=True,
+            disable=None if shown else True,
         )
 
     def __enter__(self) -> RunsBar:

@@ -171,4 +171,6 @@ def _p(left, right, protocol, metric):
     if np.array_equal(one, other):
         return "1"
     p = stats.ttest_rel(one, other).pvalue
+    if p == 0:
+        return "< 1e-300"
     return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"

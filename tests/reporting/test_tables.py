@@ -55,6 +55,11 @@ def test_table_2_by_hand():
     assert row_of(sampled, "Hit@10")[5] == "1"
 
 
+def test_a_p_value_that_no_float64_holds_is_not_shown_as_zero():
+    runs = {"sasrec": [finished([2] * 2000 + [3])], "katrec": [finished([1] * 2001)]}
+    assert row_of(tables.table2(runs, 99)[0], "NDCG@5")[-1] == "< 1e-300"
+
+
 def test_table_3_compares_variants_with_katrec():
     sampled, _ = tables.table3({"none": RUNS["katrec"], "concat": RUNS["sasrec"]}, 100, TITLES, OPEN)
     assert sampled.header == ["metric", "KATRec", "Concat"]
