@@ -75,6 +75,11 @@ class Settings:
         choices=("cloze", "next_item"),
         by_model=_of_next_item("next_item"),
     )
+    window_negatives: bool = _setting(
+        True,
+        "The softmax of KATRec and BERT4Rec is over all items; --nowindow_negatives: over the item that is predicted and "
+        "those that its window does not hold.",
+    )
     layer_norm: str = _setting(
         "post",
         "The transformer's layer norms: after each sublayer's sum, as in the paper, or before each sublayer.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +13,18 @@ BLOCK_ROWS = 512
 SMALLEST = np.finfo(np.float32).tiny
 
 
+class Negatives(NamedTuple):
+    """Which items a softmax counts beside the label.
+
+    Attributes:
+      allowed: bool[B, |I|], those of each sequence's rows.
+      sequences: int32[n], each row's sequence.
+    """
+
+    allowed: tf.Tensor
+    sequences: tf.Tensor
+
+
 def weighted_cross_entropy(
     vectors: tf.Tensor,
     items: tf.Tensor,
@@ -20,8 +32,9 @@ def weighted_cross_entropy(
     labels: tf.Tensor,
     weights: tf.Tensor,
     added: Optional[EdgeScores] = None,
+    negatives: Optional[Negatives] = None,
 ) -> tf.Tensor:
-    """Returns Σ_n w_n · −log P(i_n), P = softmax(v_n Êᵀ + b_O + s_n).
+    """Returns Σ_n w_n · −log P(i_n), P = softmax(v_n Êᵀ + b_O + s_n) over the label i_n and its negatives.
 
     The logits of a block of positions are made, turned into probabilities p and used for the gradients at once:
 
@@ -39,6 +52,7 @@ def weighted_cross_entropy(
       labels: i_n, int32[n].
       weights: w_n, float32[n].
       added: s, by edges; none where it is None.
+      negatives: which items are; all where it is None.
 
     Returns:
       A float32 scalar.
@@ -64,6 +78,10 @@ def weighted_cross_entropy(
                 sums = tf.math.unsorted_segment_sum(*flat, tf.size(logits))
                 # TensorFlow has no GPU kernel that adds to 16-bit places.
                 logits += tf.cast(tf.reshape(sums, tf.shape(logits)), dtype)
+            if negatives:
+                counts = tf.gather(negatives.allowed, negatives.sequences[rows])
+                counts |= tf.range(num_items) == labels[rows][:, None]
+                logits = tf.where(counts, logits, dtype.min)
             probabilities = tf.nn.softmax(logits)
             target = tf.cast(tf.gather(probabilities, labels[rows], batch_dims=1), tf.float32)
             total -= tf.reduce_sum(weights[rows] * tf.math.log(tf.maximum(target, SMALLEST)))

@@ -10,6 +10,7 @@ import tensorflow as tf
 from katrec.data.dataset import Dataset
 from katrec.layers import SeededDropout, ranking_losses
 from katrec.layers.cross_entropy import weighted_cross_entropy
+from katrec.layers.outside import outside
 from katrec.layers.seeds import fold
 from katrec.models.base import Batch, Context, ItemTables
 from katrec.models.next_item_model import NextItemModel
@@ -109,23 +110,15 @@ class GRU4Rec(NextItemModel):
         shared = tf.minimum(tf.searchsorted(self.cumulative, drawn, side="right"), self.num_items - 1)
         in_batch = tf.matmul(hidden, tf.gather(items, targets), transpose_b=True) + tf.gather(bias, targets)[:, None]
         sampled = tf.einsum("wbq,sq->wbs", hidden, tf.gather(items, shared)) + tf.gather(bias, shared)
-        outside = self._outside(sequences[context.rows])
+        may_be = outside(sequences[context.rows], self.num_items)
         allowed = tf.concat(
             [
-                tf.transpose(tf.gather(outside, targets, axis=1), [1, 0, 2]),
-                tf.tile(tf.gather(outside, shared, axis=1)[None], [tf.shape(targets)[0], 1, 1]),
+                tf.transpose(tf.gather(may_be, targets, axis=1), [1, 0, 2]),
+                tf.tile(tf.gather(may_be, shared, axis=1)[None], [tf.shape(targets)[0], 1, 1]),
             ],
             axis=-1,
         )
         return target_scores, tf.concat([in_batch, sampled], axis=-1), allowed
-
-    def _outside(self, sequences):
-        """Returns bool[b, |I| + 1]: may an item, or padding in the last column, be a negative of each row?"""
-        shape = tf.shape(sequences)
-        rows = tf.repeat(tf.range(shape[0]), shape[1])
-        places = tf.stack([rows, tf.reshape(sequences, [-1])], axis=1)
-        counts = tf.scatter_nd(places, tf.ones(tf.shape(rows)), [shape[0], self.num_items + 1])
-        return tf.logical_and(counts == 0, tf.range(self.num_items + 1) != self.tokens.padding)
 
 
 class GRU4RecPlusPlus(GRU4Rec):

@@ -9,7 +9,8 @@ import tensorflow as tf
 from katrec.data.dataset import Dataset
 from katrec.layers import NeighbourScores, NextItemHead, TransformerEncoder, embedding_initializer
 from katrec.layers.added_scores import SparseScores
-from katrec.layers.cross_entropy import weighted_cross_entropy
+from katrec.layers.cross_entropy import Negatives, weighted_cross_entropy
+from katrec.layers.outside import outside
 from katrec.layers.transformer import last_position
 from katrec.models.base import Batch, Context, ItemTables, RankingModel
 from katrec.models.objectives import OBJECTIVES, predicted_positions
@@ -23,7 +24,7 @@ class TransformerModel(RankingModel):
 
     Args:
       settings: read are max_sequence_length, num_layers, num_heads, hidden_dropout, attention_dropout,
-        positional_embedding, objective and what it reads, layer_norm, inner_factor, frequency_share,
+        positional_embedding, objective and what it reads, window_negatives, layer_norm, inner_factor, frequency_share,
         kernel_initializer, scaled_inputs, head, head_layer_norm.
       dataset: as in `RankingModel`.
       hidden_dim: q.
@@ -40,6 +41,7 @@ class TransformerModel(RankingModel):
         objective = OBJECTIVES[settings.objective]
         super().__init__(dataset, settings.max_sequence_length - objective.appended, policy, **kwargs)
         self.objective = objective(settings, self.tokens)
+        self.window_negatives = settings.window_negatives
         self.neighbours: Optional[NeighbourScores] = None
         self.input_scale = hidden_dim**0.5 if settings.scaled_inputs else None
         shape = (self.tokens.total - dataset.num_items, hidden_dim)
@@ -165,6 +167,7 @@ class TransformerModel(RankingModel):
             labels,
             weights,
             self.neighbours(vectors, inputs, predicted, windows=windows) if self.neighbours else None,
+            None if self.window_negatives else Negatives(outside(windows, self.num_items)[:, :-1], rows),
         )
         return (loss + self.auxiliary_loss(vectors, labels, weights)) / examples.total
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from katrec.layers import cross_entropy
 from katrec.layers.added_scores import EdgeScores
-from katrec.layers.cross_entropy import weighted_cross_entropy
+from katrec.layers.cross_entropy import Negatives, weighted_cross_entropy
 from tests import reference
 from tests.gradients import assert_gradient
 
@@ -14,20 +14,20 @@ def problem(generator, rows=11, items=23, q=4):
     return arrays, generator.integers(items, size=rows).astype(np.int32), generator.random(rows).astype(np.float32)
 
 
-def expected(arrays, labels, weights):
-    """The loss and its gradients in float64."""
+def expected(arrays, labels, weights, counts=True):
+    """The loss and its gradients in float64, of the logits that count."""
     vectors, items, bias = (array.astype(np.float64) for array in arrays)
-    probabilities = reference.softmax(vectors @ items.T + bias)
+    probabilities = reference.softmax(np.where(counts, vectors @ items.T + bias, -np.inf))
     loss = -np.sum(weights * np.log(probabilities[np.arange(len(labels)), labels]))
     errors = (probabilities - np.eye(len(items))[labels]) * weights[:, None]
     return loss, [errors @ items, errors.T @ vectors, errors.sum(axis=0)]
 
 
-def computed(arrays, labels, weights):
+def computed(arrays, labels, weights, **options):
     tensors = [tf.constant(array) for array in arrays]
     with tf.GradientTape() as tape:
         tape.watch(tensors)
-        loss = 2 * weighted_cross_entropy(*tensors, labels, weights)
+        loss = 2 * weighted_cross_entropy(*tensors, labels, weights, **options)
     return float(loss) / 2, [gradient.numpy().astype(np.float64) / 2 for gradient in tape.gradient(loss, tensors)]
 
 
@@ -67,6 +67,31 @@ def test_added_scores_are_logits_like_the_others(generator, monkeypatch, block_r
     wanted = [errors @ arrays[1], errors.T @ arrays[0], errors.sum(axis=0), errors[places]]
     for gradient, expected in zip(tape.gradient(loss, tensors), wanted):
         np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("block_rows", [4, 512])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_items_that_are_no_negatives_do_not_count(generator, monkeypatch, block_rows, dtype):
+    monkeypatch.setattr(cross_entropy, "BLOCK_ROWS", block_rows)
+    arrays, labels, weights = problem(generator)
+    arrays[:2] = [tf.cast(tf.cast(array, dtype), tf.float32).numpy() for array in arrays[:2]]
+    sequences = np.array([0, 0, 0, 0, 0, 2, 2, 2, 2, 3, 3])
+    allowed = generator.random((4, 23)) < 0.6
+    # The last rows have no negatives at all, and one item is none of any row's.
+    allowed[3] = False
+    allowed[:, 7] = False
+    labels[labels == 7] = 8
+    counts = allowed[sequences]
+    counts[np.arange(11), labels] = True
+    typed = [tf.cast(array, dtype) for array in arrays[:2]]
+    negatives = Negatives(tf.constant(allowed), tf.constant(sequences))
+    loss, gradients = computed([*typed, arrays[2]], labels, weights, negatives=negatives)
+    expected_loss, expected_gradients = expected(arrays, labels, weights, counts)
+    tolerance = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 3e-2}[dtype]
+    assert loss == pytest.approx(expected_loss, rel=tolerance)
+    for gradient, wanted in zip(gradients, expected_gradients):
+        np.testing.assert_allclose(gradient, wanted, atol=20 * tolerance)
+    assert not gradients[1][7].any() and gradients[2][7] == 0
 
 
 def test_gradient_numerically(generator):

@@ -75,7 +75,10 @@ def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_set
     assert loss == pytest.approx(np.mean(means), rel=1e-4)
 
 
-def test_next_item_loss_is_the_mean_over_all_positions(tiny_dataset, make_settings, batch, generator):
+@pytest.mark.parametrize("window_negatives", [True, False])
+def test_next_item_loss_is_the_mean_over_all_positions(
+    tiny_dataset, make_settings, batch, generator, window_negatives
+):
     # A position within a window is not the last one, and a window's own transitions count at prediction alone.
     same = {"positional_embedding": "none", "transition_reach": 0}
     values = {
@@ -84,6 +87,7 @@ def test_next_item_loss_is_the_mean_over_all_positions(tiny_dataset, make_settin
         "message_dropout": 0,
         "item_table_dropout": 0,
         "entity_loss": 0,
+        "window_negatives": window_negatives,
         **same,
     }
     model = build(make_settings(model=NEXT_ITEM, **values), tiny_dataset)
@@ -96,6 +100,8 @@ def test_next_item_loss_is_the_mean_over_all_positions(tiny_dataset, make_settin
         for t in range(1, len(items)):
             # Read as at prediction: what comes later is not there.
             logits = model((tf.constant([np.pad(items[:t], (7 - t, 0), constant_values=24)]), users[:1])).numpy()[0]
+            if not window_negatives:
+                logits[np.setdiff1d(items, items[t])] = -np.inf
             losses.append(-np.log(reference.softmax(logits)[items[t]]))
     assert float(loss_of(model, *batch)) == pytest.approx(np.mean(losses), rel=1e-3)
 
