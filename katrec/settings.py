@@ -77,8 +77,8 @@ class Settings:
     )
     window_negatives: bool = _setting(
         True,
-        "The softmax of KATRec and BERT4Rec is over all items; --nowindow_negatives: over the item that is predicted and "
-        "those that its window does not hold.",
+        "The softmax of KATRec and BERT4Rec is over all items; --nowindow_negatives: over the item that is predicted "
+        "and those that its window does not hold.",
     )
     layer_norm: str = _setting(
         "post",
@@ -103,6 +103,10 @@ class Settings:
     )
     scaled_inputs: bool = _setting(
         False, "The transformer reads the item embeddings times √q.", by_model=_of_next_item(True)
+    )
+    recurrent_inputs: bool = _setting(
+        False,
+        "Gated recurrent units read what KATRec's and BERT4Rec's transformer reads, and their states are added to it.",
     )
     head: bool = _setting(True, "Score with GELU(v W_P + b_P); --nohead: with v itself.", by_model=_of_next_item(False))
     head_layer_norm: bool = _setting(True, "Layer norm after the head's GELU, as BERT has it.")

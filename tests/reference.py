@@ -71,6 +71,24 @@ def transformer_layer(x, mask, weights, heads):
     return layer_norm(x + inner @ weights["outer"][0] + weights["outer"][1], *weights["output_norm"]), attentions
 
 
+def recurrent_states(x, mask, kernel, recurrent_kernel, biases):
+    """States h[T, q] of gated recurrent units in the reset-after form, whose kernels have the columns z, r, h.
+
+        z = σ(x W_z + h U_z + b), r = σ(x W_r + h U_r + b), h' = z h + (1 − z) tanh(x W_h + b + r (h U_h + c))
+
+    Where the mask is false the state stays as it is.
+    """
+    state, states = np.zeros(x.shape[-1]), []
+    for row, real in zip(x, mask):
+        of_input = np.split(row @ kernel + biases[0], 3)
+        of_state = np.split(state @ recurrent_kernel + biases[1], 3)
+        update, reset = (1 / (1 + np.exp(-of_input[i] - of_state[i])) for i in (0, 1))
+        new = update * state + (1 - update) * np.tanh(of_input[2] + reset * of_state[2])
+        state = new if real else state
+        states.append(state)
+    return np.array(states)
+
+
 def metrics(scores):
     """Means over users of the metrics; scores is a list of (target's score, other scores)."""
     totals = {}

@@ -183,6 +183,10 @@ class TransformerEncoder(tf.keras.layers.Layer):
     Bidirectional and post-norm as in the paper, or with `causal` and `pre_norm` SASRec's, which has a last layer norm.
     With `input_norm` it begins with one, as BERT: v_i⁽⁰⁾ = Dropout(LN(e_i + p_i)).
 
+    With `recurrent_inputs` gated recurrent units (Cho et al. 2014) read v⁽⁰⁾ from left to right, and their states h_i
+    are added to it: v_i⁽⁰⁾ + Dropout(h_i). Recurrent units before attention are the R-Transformer's (Wang et al. 2019,
+    arXiv 1907.05572), which has them in each layer and over a few positions.
+
     Args:
       max_length: T.
       num_layers: M.
@@ -198,6 +202,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
       frequency_share: of the frequency rescalers in them.
       kernel_initializer: of their matrices.
       input_norm: whether the sum of embeddings and positions is normalised.
+      recurrent_inputs: whether the recurrent units are there.
 
     Input:
       embeddings, float[B, w, q], w ≤ T, right-aligned; `mask`, `seed`, `causal` as in `TransformerLayer`; `positions`,
@@ -226,9 +231,11 @@ class TransformerEncoder(tf.keras.layers.Layer):
         frequency_share: float = 0.0,
         kernel_initializer: str = "truncated_normal",
         input_norm: bool = False,
+        recurrent_inputs: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.recurrent_inputs = recurrent_inputs
         self.max_length = max_length
         self.num_layers = num_layers
         self.positional_embedding = positional_embedding
@@ -253,6 +260,14 @@ class TransformerEncoder(tf.keras.layers.Layer):
         ]
         self.norm = LayerNorm(name="norm", dtype=self.dtype_policy) if pre_norm else None
 
+    def build(self, input_shape: tf.TensorShape) -> None:
+        self.recurrent = None
+        if self.recurrent_inputs:
+            self.recurrent = tf.keras.layers.GRU(
+                input_shape[-1], return_sequences=True, dtype=self.dtype_policy, name="recurrent"
+            )
+        super().build(input_shape)
+
     def call(
         self,
         embeddings: tf.Tensor,
@@ -264,6 +279,8 @@ class TransformerEncoder(tf.keras.layers.Layer):
     ) -> Any:
         x = self.position(embeddings)
         x = self.input_dropout(self.input_norm(x) if self.input_norm else x, seed=fold(seed, 0))
+        if self.recurrent:
+            x += self.input_dropout(self.recurrent(x, mask=mask), seed=fold(seed, self.num_layers + 1))
         attention = []
         for number, layer in enumerate(self.layers, start=1):
             x, weights = layer(
@@ -286,6 +303,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
             "positional_embedding": self.positional_embedding,
             **self.layer_options,
             "input_norm": self.input_norm is not None,
+            "recurrent_inputs": self.recurrent_inputs,
         }
 
 

@@ -25,7 +25,7 @@ class TransformerModel(RankingModel):
     Args:
       settings: read are max_sequence_length, num_layers, num_heads, hidden_dropout, attention_dropout,
         positional_embedding, objective and what it reads, window_negatives, layer_norm, inner_factor, frequency_share,
-        kernel_initializer, scaled_inputs, head, head_layer_norm.
+        kernel_initializer, scaled_inputs, recurrent_inputs, head, head_layer_norm.
       dataset: as in `RankingModel`.
       hidden_dim: q.
       policy: as in `RankingModel`, of the transformer, the head and the scores.
@@ -63,6 +63,7 @@ class TransformerModel(RankingModel):
             causal=objective.causal,
             frequency_share=settings.frequency_share,
             kernel_initializer=settings.kernel_initializer,
+            recurrent_inputs=settings.recurrent_inputs,
             dtype=policy,
             name="transformer",
         )

@@ -22,7 +22,9 @@ CASES = {
         lambda layer: layer(X, MASK, seed=SEED),
     ),
     "TransformerEncoder": (
-        layers.TransformerEncoder(5, 3, "sinusoidal", 4, 0.3, 0.4, 2, "relu", True, True, True, 0.3, input_norm=True),
+        layers.TransformerEncoder(
+            5, 3, "sinusoidal", 4, 0.3, 0.4, 2, "relu", True, True, True, 0.3, "glorot_normal", True, True
+        ),
         lambda layer: layer(X, MASK, seed=SEED),
     ),
     "FrequencyRescaler": (layers.FrequencyRescaler(), lambda layer: layer(X, X, MASK[:, None])),

@@ -63,8 +63,24 @@ def test_the_input_may_be_normalised(generator):
     np.testing.assert_allclose(encoder(x, MASK), expected, rtol=1e-3, atol=1e-3)
 
 
-def test_dropout_follows_the_seed(generator):
-    encoder = built(generator, hidden_dropout=0.5, attention_dropout=0.5)
+def test_recurrent_units_may_read_the_inputs_first(generator):
+    encoder = built(generator, recurrent_inputs=True, causal=True, pre_norm=True)
+    x = generator.normal(size=(2, 4, 8)).astype(np.float32)
+    inputs = x + encoder.position.table.numpy()[2:]
+    weights = encoder.recurrent.get_weights()
+    expected = inputs + np.stack([reference.recurrent_states(*one, *weights) for one in zip(inputs, MASK)])
+    for layer in encoder.layers:
+        expected = layer(expected, MASK)
+    expected = reference.layer_norm(np.array(expected), *encoder.norm.get_weights())
+    np.testing.assert_allclose(encoder(x, MASK), expected, rtol=1e-3, atol=1e-3)
+    changed = x.copy()
+    changed[:, 3] += 1
+    np.testing.assert_allclose(encoder(changed, MASK)[1, :3], expected[1, :3], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("recurrent_inputs", [False, True])
+def test_dropout_follows_the_seed(generator, recurrent_inputs):
+    encoder = built(generator, hidden_dropout=0.5, attention_dropout=0.5, recurrent_inputs=recurrent_inputs)
     x = generator.normal(size=(2, 4, 8)).astype(np.float32)
     first, same, other, none = (
         encoder(x, MASK, seed=seed).numpy() for seed in (tf.constant([1, 2]), [1, 2], [1, 3], None)

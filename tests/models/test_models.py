@@ -76,9 +76,7 @@ def test_sequence_loss_is_the_mean_of_each_sequences_mean(tiny_dataset, make_set
 
 
 @pytest.mark.parametrize("window_negatives", [True, False])
-def test_next_item_loss_is_the_mean_over_all_positions(
-    tiny_dataset, make_settings, batch, generator, window_negatives
-):
+def test_next_item_loss_is_the_mean_over_all_positions(tiny_dataset, make_settings, batch, generator, window_negatives):
     # A position within a window is not the last one, and a window's own transitions count at prediction alone.
     same = {"positional_embedding": "none", "transition_reach": 0}
     values = {
