@@ -29,6 +29,9 @@ def step_bound(model, batch_size, length, num_predicted, matrices=None):
             parts["fusion"] = product(kind, model.num_items, 2 * q if model.own_table else q, q)
         if model.graph_projection is not None:
             parts["E*W"] = product(tf.float32, model.num_items, q, q)
+    if model.transformer.recurrent_inputs:
+        # All positions' inputs at once, their states one after the other.
+        parts["recurrent units"] = total([product(kind, tokens, q, 3 * q), product(kind, batch_size, q, 3 * q, length)])
     inner = model.transformer.layers[0].inner_factor * q
     # Of the last layer only keys and values are needed of every position.
     dense = [product(kind, tokens, q, 2 * q, layers)]

@@ -22,6 +22,11 @@ from tests.test_commands import SMALL
     [
         ("train_step", ["--steps=40", "--batch_size=8", "--rounds=1"]),
         pytest.param("train_step", ["--model=bert4rec", "--mixed_precision", "--rounds=1"], marks=pytest.mark.slow),
+        pytest.param(
+            "train_step",
+            ["--model=katrec_next_item", "--recurrent_inputs", "--batch_size=8", "--rounds=1"],
+            marks=pytest.mark.slow,
+        ),
         pytest.param("propagation", [], marks=pytest.mark.slow),
         pytest.param("evaluation", [], marks=pytest.mark.slow),
         pytest.param("inference", ["--requests=10"], marks=pytest.mark.slow),
