@@ -17,8 +17,8 @@ class Negatives(NamedTuple):
     """Which items a softmax counts beside the label.
 
     Attributes:
-      allowed: bool[B, |I|], those of each sequence's rows.
-      sequences: int32[n], each row's sequence.
+      allowed: bool[B, |I|], those of each sequence.
+      sequences: int[n], each row's sequence.
     """
 
     allowed: tf.Tensor
