@@ -138,6 +138,7 @@ def variant(dataset, make_settings, ablation=None, **values):
 VARIANTS = {
     "katrec": {},
     "katrec_next_item": {"model": NEXT_ITEM},
+    "recurrent": {"model": NEXT_ITEM, "recurrent_inputs": True, "window_negatives": False},
     **{name: {"ablation": name} for name in ABLATIONS},
     "other open choices": {
         "fusion_activation": "leaky_relu",

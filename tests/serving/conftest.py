@@ -11,6 +11,7 @@ VARIANTS = {
     "katrec": {"model": "katrec"},
     "explicit users": {"model": "katrec", "user_modeling": True},
     "next item": {"model": "katrec_next_item"},
+    "next item, recurrent": {"model": "katrec_next_item", "recurrent_inputs": True, "num_layers": 1},
     "bert4rec": {"model": "bert4rec"},
     "sasrec": {"model": "sasrec"},
     "gru4rec": {"model": "gru4rec"},
