@@ -261,7 +261,6 @@ class TransformerEncoder(tf.keras.layers.Layer):
         self.norm = LayerNorm(name="norm", dtype=self.dtype_policy) if pre_norm else None
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        self.recurrent = None
         if self.recurrent_inputs:
             self.recurrent = tf.keras.layers.GRU(
                 input_shape[-1], return_sequences=True, dtype=self.dtype_policy, name="recurrent"
@@ -279,7 +278,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
     ) -> Any:
         x = self.position(embeddings)
         x = self.input_dropout(self.input_norm(x) if self.input_norm else x, seed=fold(seed, 0))
-        if self.recurrent:
+        if self.recurrent_inputs:
             x += self.input_dropout(self.recurrent(x, mask=mask), seed=fold(seed, self.num_layers + 1))
         attention = []
         for number, layer in enumerate(self.layers, start=1):
