@@ -27,6 +27,11 @@ SMALL = {
 }
 
 
+def slow_but(names, *quick):
+    """The names as parameters; those that are not quick are left to tests/slow.sh."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
 def pytest_report_header():
     """The stack, for the table in docs/versions.md."""
     versions = {item.name.lower().replace("_", "-"): item.version for item in metadata.distributions()}

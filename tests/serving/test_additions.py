@@ -7,7 +7,7 @@ import pytest
 import katrec
 from katrec.common.command_line import UserError
 from katrec.serving.additions import add_items
-from tests.conftest import SMALL
+from tests.conftest import SMALL, slow_but
 
 TRIPLETS = pd.DataFrame(
     [
@@ -25,7 +25,7 @@ HISTORIES = [["i1", "i5", "i9"], ["i2"], ["i7", "i3", "i11", "i15", "i19"], []]
 TRAINING = {"train_steps": 4, "eval_every_steps": 2, "pretrain_epochs": 1, "pretrain_kg_epochs": 1, "num_negatives": 5}
 
 
-@pytest.fixture(scope="module", params=["katrec", "katrec_next_item"])
+@pytest.fixture(scope="module", params=slow_but(["katrec", "katrec_next_item"], "katrec_next_item"))
 def extended(request, datasets_dir, tmp_path_factory):
     """An export, that of the same run with an item more, and of this export with another one."""
     folder = tmp_path_factory.mktemp("additions")

@@ -13,6 +13,7 @@ from katrec.evaluation.ranking import Evaluator
 from katrec.layers.tracing import traced
 from katrec.serving import served
 from katrec.serving.saved_model import largest_difference
+from tests.conftest import slow_but
 from tests.serving.conftest import VARIANTS
 
 ids = st.sampled_from([f"i{number}" for number in range(24)] + ["", "unknown", "i99"])
@@ -30,7 +31,7 @@ def users_of(signature, count):
     return {"user": tf.constant([""] * count)} if takes else {}
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", slow_but(VARIANTS, *(set(VARIANTS) - {"next item", "gru4rec++"})))
 def test_every_test_user_gets_the_models_scores_and_ranks(
     exported, load_once, make_settings, tiny_dataset, datasets_dir, variant
 ):

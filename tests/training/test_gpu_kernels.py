@@ -13,6 +13,7 @@ from katrec.models.registry import MODELS
 from katrec.training.batches import Batches
 from katrec.training.self_supervised_pretraining import SelfSupervisedPretraining
 from katrec.training.step import TrainSteps
+from tests.conftest import slow_but
 
 
 def nodes(function):
@@ -53,7 +54,9 @@ def gpu_build():
 pytestmark = pytest.mark.skipif(not gpu_build(), reason="this TensorFlow was built without GPU kernels")
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy", slow_but(["float32", "mixed_bfloat16", "mixed_float16"], "float32", "mixed_bfloat16")
+)
 @pytest.mark.parametrize(
     "values",
     [

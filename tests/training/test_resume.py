@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow_but
 from tests.test_commands import SMALL
 
 SETTINGS = [
@@ -33,9 +33,7 @@ def numbers(output_dir):
     return values
 
 
-@pytest.mark.parametrize(
-    "model", ["katrec", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gru4rec++", "katrec_next_item"))]
-)
+@pytest.mark.parametrize("model", slow_but(["katrec", "gru4rec++", "katrec_next_item"], "katrec"))
 def test_a_killed_run_ends_with_the_same_numbers(datasets_dir, command, tmp_path, model):
     whole = command("katrec.train", *arguments(datasets_dir, model, tmp_path / "whole"))
     assert whole.returncode == 0, whole.stderr

@@ -14,6 +14,7 @@ from katrec.models.build import build
 from katrec.training.batches import Batches
 from katrec.training.log import Log
 from katrec.training.trainer import Trainer
+from tests.conftest import slow_but
 
 
 def sequences(items_of_users, triplets=(), num_items=2, num_entities=None, num_relations=1):
@@ -35,7 +36,7 @@ def sequences(items_of_users, triplets=(), num_items=2, num_entities=None, num_r
 
 
 @pytest.mark.parametrize(
-    "name", ["katrec", "bert4rec", "sasrec", "gru4rec", pytest.param("gru4rec++", marks=pytest.mark.slow)]
+    "name", slow_but(["katrec", "bert4rec", "sasrec", "gru4rec", "gru4rec++"], "katrec", "gru4rec")
 )
 def test_alternating_items_are_learned_perfectly(make_settings, tmp_path, name):
     # A window's own items are no negatives of GRU4Rec++: it needs others, and may prefer what was seen.
@@ -252,7 +253,7 @@ def test_rows_after_the_checkpoint_and_half_rows_are_dropped(tmp_path):
     assert (tmp_path / "metrics.jsonl").read_text().splitlines() == rows[:2]
 
 
-@pytest.mark.parametrize("name", registry.MODELS)
+@pytest.mark.parametrize("name", slow_but(registry.MODELS, "katrec", "sasrec", "bprmf"))
 def test_the_test_items_decide_nothing_before_the_end(tiny_dataset, make_settings, tmp_path, generator, name):
     """Which weights are kept, and all that is logged, is the same whatever the test items are."""
     settings = make_settings(
