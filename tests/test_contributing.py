@@ -10,8 +10,8 @@ import textwrap
 import pytest
 
 from katrec.common import files
+from tests.command_lines import SMALL
 from tests.conftest import ROOT
-from tests.test_commands import SMALL
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ import tarfile
 
 import pytest
 
+from tests.command_lines import FILTERS, SMALL
 from tests.conftest import ROOT
-from tests.test_commands import FILTERS, SMALL
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ from katrec.evaluation.ranking import Evaluator
 from katrec.models.build import build
 from katrec.training.batches import Batches
 from katrec.training.step import TrainSteps
+from tests.command_lines import SMALL
 from tests.conftest import ROOT
-from tests.test_commands import SMALL
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from katrec.data.cold_items import hold_out
 from katrec.data.dataset import load
-from tests.test_commands import SMALL
+from tests.command_lines import SMALL
 
 MODELS = {"sasrec": "SASRec", "katrec": "KATRec", "katrec_next_item": "KATRec (next item)"}
 

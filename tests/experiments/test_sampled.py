@@ -15,7 +15,7 @@ from katrec.experiments.sampled import SampledSearch
 from katrec.settings import Settings
 from katrec.training import run_directory
 from katrec.training.run_directory import RunConfig
-from tests.test_commands import SMALL, fails
+from tests.command_lines import SMALL, fails
 
 RANGES = {
     "learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},

@@ -8,7 +8,7 @@ import pytest
 from katrec.common import files
 from preprocess import prepare_frames
 from preprocess.pipeline import Settings
-from tests.test_commands import fails
+from tests.command_lines import fails
 
 ROWS = [(f"u{user}", f'p,"{item}', 100 * user - time) for user in range(6) for time, item in enumerate((3, 1, 4, 2))]
 CLICKS = pd.DataFrame(ROWS, columns=["visitor", "product", "when"])

@@ -12,8 +12,8 @@ from preprocess.frames import origin, prepare_and_write
 from preprocess.pipeline import Settings
 from preprocess.sources import Options, delimited, ml_100k
 from preprocess.writer import write
+from tests.command_lines import fails
 from tests.spark import spark  # noqa: F401 (a fixture)
-from tests.test_commands import fails
 
 pytestmark = pytest.mark.slow
 FILTERS = Settings(4, 3, 10)

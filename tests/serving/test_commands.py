@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from katrec.common import sealed
+from tests.command_lines import SMALL, fails
 from tests.conftest import ROOT
-from tests.test_commands import SMALL, fails
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from tests.command_lines import SMALL
 from tests.conftest import ROOT, slow_but
-from tests.test_commands import SMALL
 
 SETTINGS = [
     *SMALL,
