@@ -5,6 +5,7 @@ import tensorflow as tf
 from katrec.models import precision
 from katrec.models.build import build
 from katrec.training.step import TrainSteps
+from tests.conftest import slow_but
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_a_gpu_gets_what_it_multiplies_quickly(monkeypatch, capability, name):
     assert precision.policy(True).name == name
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", slow_but(["mixed_bfloat16", "mixed_float16"], "mixed_bfloat16"))
 @pytest.mark.parametrize("name", ["katrec", "bert4rec", "sasrec", "gru4rec"])
 def test_16_bit_training_follows_float32(tiny_dataset, make_settings, monkeypatch, policy, name):
     config = make_settings(

@@ -54,9 +54,7 @@ def gpu_build():
 pytestmark = pytest.mark.skipif(not gpu_build(), reason="this TensorFlow was built without GPU kernels")
 
 
-@pytest.mark.parametrize(
-    "policy", slow_but(["float32", "mixed_bfloat16", "mixed_float16"], "float32", "mixed_bfloat16")
-)
+@pytest.mark.parametrize("policy", slow_but(["float32", "mixed_bfloat16", "mixed_float16"], "float32"))
 @pytest.mark.parametrize(
     "values",
     [
