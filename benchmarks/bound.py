@@ -8,6 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.measure import Seconds, seconds, total, traced_seconds
+from katrec.common.command_line import FlagError
+from katrec.models.transformer_model import TransformerModel
+
+
+def check_bounded(model, settings):
+    """Raises FlagError for a model that has no bound here."""
+    if not isinstance(model, TransformerModel):
+        raise FlagError(f"--model={settings.model}: the bound is that of katrec and bert4rec")
 
 
 def step_bound(model, batch_size, length, num_predicted, matrices=None):

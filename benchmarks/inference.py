@@ -12,14 +12,12 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from benchmarks.bound import product_seconds, query_bound, random
+from benchmarks.bound import check_bounded, product_seconds, query_bound, random
 from benchmarks.measure import elapsed, report, seconds, total, traced_seconds
 from benchmarks.synthetic import define, like
 from katrec import flags as settings_flags
 from katrec.common import command_line, files
-from katrec.common.command_line import FlagError
 from katrec.models.build import build
-from katrec.models.transformer_model import TransformerModel
 from katrec.serving import saved_model
 from katrec.serving.served import Served
 
@@ -34,8 +32,7 @@ def main():
     settings = settings_flags.read(FLAGS)
     dataset = like(FLAGS.dataset_like, FLAGS.scale)
     model = build(settings, dataset)
-    if not isinstance(model, TransformerModel):
-        raise FlagError(f"--model={settings.model}: the bound is that of katrec and bert4rec")
+    check_bounded(model, settings)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model")
         size = export(model, dataset, path)

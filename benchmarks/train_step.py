@@ -14,13 +14,12 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from benchmarks.bound import step_bound
+from benchmarks.bound import check_bounded, step_bound
 from benchmarks.measure import joined, report, resident_mib, seconds, total
 from benchmarks.synthetic import define, like
 from katrec import flags as settings_flags
 from katrec.common import command_line
 from katrec.models.build import build
-from katrec.models.transformer_model import TransformerModel
 from katrec.training.batches import Batches
 from katrec.training.step import TrainSteps
 from katrec.training.trainer import TRACED_STEPS
@@ -38,8 +37,7 @@ def main():
     settings = settings_flags.read(FLAGS)
     dataset = like(FLAGS.dataset_like, FLAGS.scale)
     model, pipeline, train = fixed_steps(settings, dataset)
-    if not isinstance(model, TransformerModel):
-        raise command_line.FlagError(f"--model={settings.model}: the bound is that of katrec and bert4rec")
+    check_bounded(model, settings)
     length = settings.max_sequence_length
     predicted = length if model.objective.causal else max(1, round(settings.mask_share * length))
     num_predicted = predicted * settings.batch_size
