@@ -13,6 +13,7 @@ import contextlib
 import gzip
 import io
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -278,8 +279,8 @@ class Outcome(NamedTuple):
     findings: dict
 
 
-def fuzz(name: str, seconds: float) -> Outcome:
-    """Tries a target with changed files for so many seconds."""
+def fuzz(name: str, seconds: float = math.inf, inputs: int = 10**7) -> Outcome:
+    """Tries a target with so many changed files, or with those of so many seconds."""
     target, counts, findings = TARGETS[name], collections.Counter(), {}
     root = "/dev/shm" if os.path.isdir("/dev/shm") else None
     deadline = time.monotonic() + seconds
@@ -287,7 +288,7 @@ def fuzz(name: str, seconds: float) -> Outcome:
     with tempfile.TemporaryDirectory(dir=root) as scratch:
 
         @settings(
-            max_examples=10**7,
+            max_examples=inputs,
             deadline=None,
             database=None,
             phases=[Phase.generate],
