@@ -1,5 +1,6 @@
-"""What the tests of commands share: flags of a small run on the tiny data set, and how a command fails."""
+"""For the tests of commands: flags of a small run on the tiny data set, what it measured, how a command fails."""
 
+import json
 import re
 
 SMALL = [
@@ -14,7 +15,16 @@ SMALL = [
     "--train_steps=6",
     "--eval_every_steps=3",
 ]
+# When and from which commit a run was made, and the checksum of these, too.
+_OF_THE_DAY = ("seconds", "date", "commit", "checksum")
 FILTERS = ["--min_interactions=2", "--min_entity_count=2", "--min_relation_count=2"]
+
+
+def measured(output_dir):
+    """All that a run measured: what two runs of the same settings share, on whichever day they were made."""
+    rows = [json.loads(row) for row in (output_dir / "metrics.jsonl").read_text().splitlines()]
+    rows.append(json.loads((output_dir / "result.json").read_text()))
+    return [{name: value for name, value in row.items() if name not in _OF_THE_DAY} for row in rows]
 
 
 def fails(done, status, message):

@@ -11,7 +11,6 @@ Needs gcc. Prints a row a run; exit status 1 where one differs.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import pathlib
 import random
@@ -30,6 +29,7 @@ from tqdm import tqdm
 from katrec.common import command_line
 from katrec.common.command_line import UserError
 from tests import tiny
+from tests.command_lines import measured
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_list("models", ["katrec", "gru4rec++"], "Which.", flag_values=FLAGS)
@@ -50,8 +50,6 @@ from katrec.training import pretraining
 pretraining.SAVE_SECONDS = 0
 runpy.run_module("katrec.train", run_name="__main__", alter_sys=True)
 """
-# What two runs of the same settings need not share.
-FREE = ("seconds", "date")
 
 
 class Ended(NamedTuple):
@@ -119,8 +117,6 @@ class Laboratory:
         import tensorflow as tf
 
         folder = self.folder / run
-        rows = [json.loads(row) for row in (folder / "metrics.jsonl").read_text().splitlines()]
-        rows.append(json.loads((folder / "result.json").read_text()))
         with np.load(folder / "ranks.npz") as ranks:
             ranked = {name: ranks[name].tolist() for name in ranks}
         digest = hashlib.sha256()
@@ -131,7 +127,7 @@ class Laboratory:
         # The numbers of checkpoints depend on how often one was begun.
         left = {path.name.split("-")[0] for path in folder.rglob("*") if "tfevents" not in path.name}
         return {
-            "rows": [{name: value for name, value in row.items() if name not in FREE} for row in rows],
+            "rows": measured(folder),
             "ranks": ranked,
             "weights": digest.hexdigest(),
             "files": sorted(left),

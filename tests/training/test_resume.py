@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -7,7 +6,7 @@ import time
 
 import pytest
 
-from tests.command_lines import SMALL
+from tests.command_lines import SMALL, measured
 from tests.conftest import ROOT, slow_but
 
 SETTINGS = [
@@ -22,15 +21,6 @@ SETTINGS = [
 
 def arguments(datasets_dir, model, output_dir):
     return [*SETTINGS, f"--datasets_dir={datasets_dir}", f"--model={model}", f"--output_dir={output_dir}"]
-
-
-def numbers(output_dir):
-    """All that a run measured, without its times."""
-    rows = [json.loads(row) for row in (output_dir / "metrics.jsonl").read_text().splitlines()]
-    values = [*rows, json.loads((output_dir / "result.json").read_text())]
-    for value in values:
-        del value["seconds"]
-    return values
 
 
 @pytest.mark.parametrize("model", slow_but(["katrec", "gru4rec++", "katrec_next_item"], "katrec"))
@@ -50,6 +40,6 @@ def test_a_killed_run_ends_with_the_same_numbers(datasets_dir, command, tmp_path
     resumed = command("katrec.train", *arguments(datasets_dir, model, tmp_path / "killed"))
     assert resumed.returncode == 0, resumed.stderr
     assert "going on from step" in resumed.stdout
-    assert numbers(tmp_path / "killed") == numbers(tmp_path / "whole")
+    assert measured(tmp_path / "killed") == measured(tmp_path / "whole")
     again = command("katrec.train", *arguments(datasets_dir, model, tmp_path / "killed"))
     assert "is finished" in again.stdout
