@@ -15,9 +15,9 @@ SMALL = [
     "--train_steps=6",
     "--eval_every_steps=3",
 ]
+FILTERS = ["--min_interactions=2", "--min_entity_count=2", "--min_relation_count=2"]
 # When and from which commit a run was made, and the checksum of these, too.
 _OF_THE_DAY = ("seconds", "date", "commit", "checksum")
-FILTERS = ["--min_interactions=2", "--min_entity_count=2", "--min_relation_count=2"]
 
 
 def measured(output_dir):

@@ -13,8 +13,8 @@ from tests import tiny
 from tests.conftest import SMALL
 
 GENRE = 1
-# With the vectors of `SMALL`, or at a learning rate of 5e-3, the seed decides for how many users KATRec tells the two
-# films apart: .5 to 1. With these settings it does for .95 to 1, over ten seeds.
+# With the vectors of `SMALL` the seed decides for how many users KATRec tells the two films apart: .5 to 1. With these
+# and 150 steps at a learning rate of 5e-3 it did for .8 to 1; with the steps below it does for .95 to 1 (ten seeds).
 WIDER = {**SMALL, "entity_dim": 32, "propagation_dims": (32, 32), "hidden_dim": 64}
 
 
