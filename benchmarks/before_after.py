@@ -2,25 +2,22 @@
 
   python -m benchmarks.before_after --before=OTHER_CHECKOUT [--dataset_like=ml-100k --scale=1] [--pairs=24]
 
-Two processes differ by some percent whatever they run. Here both steps are timed in turns and each pair's ratio is
-taken. Only katrec/training/step.py comes from the other checkout: the rest must have the same interfaces.
+Two processes differ by some percent whatever they run. Here both checkouts are loaded into one, each with its own model
+and its own benchmarks.train_step, both steps are timed in turns, and each pair's ratio is taken.
 """
 
-import importlib.util
+import importlib
 import os
+import sys
 import time
 
 import numpy as np
-import tensorflow as tf
 from absl import flags
 
 from benchmarks.measure import report
-from benchmarks.synthetic import define, like
+from benchmarks.synthetic import define
 from katrec import flags as settings_flags
 from katrec.common import command_line
-from katrec.models.build import build
-from katrec.training import step
-from katrec.training.batches import Batches
 from katrec.training.trainer import TRACED_STEPS
 
 FLAGS = flags.FlagValues()
@@ -29,11 +26,17 @@ flags.DEFINE_integer("pairs", 24, "How many timed calls of each.", 2, flag_value
 define(FLAGS)
 settings_flags.define(FLAGS)
 
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PACKAGES = "katrec", "benchmarks"
+
 
 def main():
     settings = settings_flags.read(FLAGS)
-    dataset = like(FLAGS.dataset_like, FLAGS.scale)
-    calls = {"before": _call(_module(FLAGS.before), dataset, settings), "after": _call(step, dataset, settings)}
+    if not os.path.exists(os.path.join(FLAGS.before, "benchmarks", "train_step.py")):
+        raise command_line.FlagError(f"--before={FLAGS.before}: has no benchmarks/train_step.py")
+    given = {name: FLAGS[name].value for name in FLAGS if FLAGS[name].present and name not in ("before", "pairs")}
+    checkouts = {"before": FLAGS.before, "after": HERE}
+    calls = {name: _training(os.path.abspath(checkout), given) for name, checkout in checkouts.items()}
     seconds = {name: [] for name in calls}
     for pair in range(FLAGS.pairs):
         for name in sorted(calls, reverse=bool(pair % 2)):
@@ -49,31 +52,29 @@ def main():
     report(f"Train step, {settings.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {FLAGS.pairs} pairs", rows)
 
 
-def _module(checkout):
-    """Returns the training step's module of another checkout."""
-    path = os.path.join(checkout, "katrec", "training", "step.py")
-    if not os.path.exists(path):
-        raise command_line.FlagError(f"--before={checkout}: has no katrec/training/step.py")
-    specification = importlib.util.spec_from_file_location("step_before", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def _training(checkout, given):
+    """Returns a function that trains a checkout's model for TRACED_STEPS steps and waits for them; it is traced.
 
-
-def _call(module, dataset, settings):
-    """Returns a function that trains for TRACED_STEPS steps and waits for them; it is traced."""
-    model = build(settings, dataset)
-    steps = module.TrainSteps(model, settings, tf.distribute.get_strategy())
-    batch = next(Batches(dataset, model, settings).from_step(0))
-    batches = iter(tf.data.Dataset.from_tensors(tuple(batch)).repeat())
-    first = next(iter(model.trainable_variables))
-
-    def call():
-        steps(batches, 0, TRACED_STEPS)
-        first.numpy()
-
-    call()
-    return call
+    Args:
+      checkout: its packages are imported anew; what was imported before stays in use where it is.
+      given: flags of its benchmarks.train_step.
+    """
+    for name in [name for name in sys.modules if name.split(".")[0] in PACKAGES]:
+        del sys.modules[name]
+    sys.path.insert(0, checkout)
+    try:
+        train_step = importlib.import_module("benchmarks.train_step")
+        like = importlib.import_module("benchmarks.synthetic").like
+        read = importlib.import_module("katrec.flags").read
+        train_step.FLAGS(["train_step"])
+        for name, value in given.items():
+            train_step.FLAGS[name].value = value
+        dataset = like(train_step.FLAGS.dataset_like, train_step.FLAGS.scale)
+        _, _, train = train_step.fixed_steps(read(train_step.FLAGS), dataset)
+        train()
+    finally:
+        sys.path.remove(checkout)
+    return train
 
 
 if __name__ == "__main__":

@@ -38,14 +38,14 @@ def _sum_of_softplus(vectors, table, weights):
         total += tf.reduce_sum(own * tf.nn.softplus(scores))
         slopes = own * tf.sigmoid(scores)
         to_vectors = to_vectors.write(i, slopes @ table)
-        return i + 1, total, to_vectors, to_table + tf.matmul(slopes, vectors[rows], transpose_a=True)
+        return i + 1, total, to_vectors, to_table + tf.matmul(vectors[rows], slopes, transpose_a=True)
 
     parts = tf.TensorArray(tf.float32, num_blocks, infer_shape=False, element_shape=[None, vectors.shape[1]])
     _, total, to_vectors, to_table = tf.while_loop(
         lambda i, *_: i < num_blocks,
         block,
-        (tf.constant(0), tf.constant(0.0), parts, tf.zeros(table.shape)),
+        (tf.constant(0), tf.constant(0.0), parts, tf.zeros(table.shape[::-1])),
         parallel_iterations=1,
     )
     to_vectors = to_vectors.concat()
-    return total, lambda upstream: (upstream * to_vectors, upstream * to_table, None)
+    return total, lambda upstream: (upstream * to_vectors, upstream * tf.transpose(to_table), None)

@@ -1,6 +1,7 @@
 """Every benchmark runs; its figures are not judged here."""
 
 import json
+import os
 import re
 import shutil
 
@@ -67,13 +68,18 @@ def test_an_operations_part_is_the_layer_around_it():
 
 
 @pytest.mark.slow
-def test_a_step_is_timed_beside_that_of_another_checkout(command):
+def test_a_step_is_timed_beside_that_of_another_checkout(command, tmp_path):
     small = ["--dataset_like=ml-100k", "--scale=0.3", "--batch_size=8", "--pairs=2"]
-    done = command("benchmarks.before_after", f"--before={ROOT}", *small)
+    for package in ("katrec", "benchmarks"):
+        shutil.copytree(os.path.join(ROOT, package), tmp_path / package)
+    with open(tmp_path / "katrec" / "training" / "step.py", "a") as file:
+        file.write('print("the other checkout\'s step")\n')
+    done = command("benchmarks.before_after", f"--before={tmp_path}", *small)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("the other checkout's step") == 1
     assert re.search(r"\| after / before, median of pairs \| \d\.\d{4} \|", done.stdout)
     done = command("benchmarks.before_after", "--before=nowhere", *small)
-    assert done.returncode == 2 and "has no katrec/training/step.py" in done.stderr
+    assert done.returncode == 2 and "has no benchmarks/train_step.py" in done.stderr
 
 
 @pytest.mark.slow
