@@ -49,7 +49,8 @@ def main():
     rows.append(
         ("after / before, median of pairs", f"{np.median(ratios):.4f}", f"mean {ratios.mean():.4f} ± {spread:.4f}")
     )
-    report(f"Train step, {settings.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {FLAGS.pairs} pairs", rows)
+    title = f"Train step, {settings.model} like {FLAGS.dataset_like}, scale {FLAGS.scale:g}, {FLAGS.pairs} pairs"
+    report(title, rows, ("what", "median", "mean ± standard error"))
 
 
 def _training(checkout, given):

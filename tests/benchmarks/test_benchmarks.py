@@ -51,15 +51,29 @@ def test_a_step_is_told_apart_by_operations(command):
     *parts, whole = rows
     assert {"encoder", "trans_r", "transformer"} <= {part for part, *_ in parts}
     assert any(operation == "SparseMatrixMatMul" for _, operation, *_ in parts)
-    assert sum(float(one[2]) for one in parts) == pytest.approx(float(whole[2]), rel=0.05)
+    for column in (2, 3):
+        assert sum(float(one[column]) for one in parts) == pytest.approx(float(whole[column]), rel=0.05)
+    assert float(whole[3]) <= float(whole[2])
 
 
 def test_an_operations_time_is_without_what_runs_inside_it():
-    # In picoseconds: a takes 10 ms, b and c inside it 2 and 3, d inside c 1; e comes after all.
+    # a takes 10, b and c inside it 2 and 3, d inside c 1; e comes after all.
     events = [(0, 10, "a:A", "A"), (1, 2, "b:B", "B"), (4, 3, "c:C", "C"), (5, 1, "d:D", "D"), (20, 4, "e:E", "E")]
-    events = [(start * 10**9, length * 10**9, name, kind) for start, length, name, kind in events]
-    found = step_profile.own_times([*events, (0, 50 * 10**9, "ExecutorState::Process", "")])
-    assert {name: milliseconds for name, _, milliseconds in found} == {"a:A": 5, "b:B": 2, "c:C": 2, "d:D": 1, "e:E": 4}
+    found = step_profile.own_intervals([*events, (0, 50, "ExecutorState::Process", "")])
+    assert {name: own for name, _, own in found} == {
+        "a:A": [(0, 1), (3, 4), (7, 10)],
+        "b:B": [(1, 3)],
+        "c:C": [(4, 5), (6, 7)],
+        "d:D": [(5, 6)],
+        "e:E": [(20, 24)],
+    }
+
+
+def test_an_instant_is_divided_among_the_operations_that_run_in_it():
+    # Alone 0 to 2, two until 4, three until 6, the third alone from 8 to 9; nothing between.
+    assert step_profile.shared([[(0, 4)], [(2, 6)], [(4, 6), (8, 9)], [(4, 6)]]) == pytest.approx(
+        [2 + 1, 1 + 2 / 3, 2 / 3 + 1, 2 / 3]
+    )
 
 
 def test_an_operations_part_is_the_layer_around_it():
