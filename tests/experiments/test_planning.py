@@ -17,3 +17,20 @@ def test_one_stopping_metric_for_all_models_has_runs_of_its_own():
         )
     assert {run.folder for run in given}.isdisjoint(run.folder for run in usual)
     assert all(run.folder.startswith("runs/beauty/full-MAP/") for run in given)
+
+
+def test_seed_by_seed_the_longest_runs_are_first():
+    models, seeds = ["bprmf", "katrec", "sasrec", "katrec_next_item"], ["7", "1"]
+    plan = Plan(models, ["concat"], seeds, ["1"], str(ROOT / "datasets"), "runs")
+    assert list(plan.runs("ml-100k")) == [
+        ("katrec_next_item", "none", "7"),
+        ("katrec", "none", "7"),
+        ("katrec", "no_position", "7"),
+        ("sasrec", "none", "7"),
+        ("bprmf", "none", "7"),
+        ("katrec_next_item", "none", "1"),
+        ("katrec", "none", "1"),
+        ("katrec", "concat", "1"),
+        ("sasrec", "none", "1"),
+        ("bprmf", "none", "1"),
+    ]
