@@ -18,9 +18,9 @@ from katrec.common import quiet
 if sys.version_info >= (3, 12):
     # TensorFlow's releases for these Pythons bring Keras 3; tf.keras is Keras 2 where this is set before the import.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-if platform.machine().lower() in ("x86_64", "amd64"):
+if platform.machine().lower() in ("x86_64", "amd64") and "tensorflow" not in sys.modules:
     # By itself TensorFlow multiplies with oneDNN only where the processor has AVX512-VNNI or the like. It is quicker on
-    # others, too (docs/performance.md).
+    # others, too (docs/performance.md). Once it is loaded it does not ask again.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 quiet.when_tensorflow_is_imported()
 # Keras 2 within TensorFlow 2.15 names no version.

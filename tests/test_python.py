@@ -145,3 +145,14 @@ def test_products_are_onednns_unless_the_environment_says_no(given, expected):
         [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.stdout == f"{expected}\n", done.stderr
+
+
+def test_onednn_is_not_asked_for_once_tensorflow_is_loaded():
+    """It would not come, and the layers would believe that it is there."""
+    keras = {"TF_USE_LEGACY_KERAS": "1"} if sys.version_info >= (3, 12) else {}
+    environment = {name: text for name, text in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"} | keras
+    program = "import os, tensorflow, katrec; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "None\n", done.stderr

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from katrec.layers.added_scores import EdgeScores
+from katrec.layers.outer_sum import OuterSum
 
 BLOCK_ROWS = 512
 SMALLEST = np.finfo(np.float32).tiny
@@ -60,7 +61,7 @@ def weighted_cross_entropy(
 
     @tf.custom_gradient
     def loss(vectors, items, bias, values):
-        dtype, num_items = vectors.dtype, tf.shape(items)[0]
+        dtype, num_items, outer_sum = vectors.dtype, tf.shape(items)[0], OuterSum()
         row_bounds, edge_bounds = _bounds(tf.shape(vectors)[0], added)
         num_blocks = tf.shape(row_bounds)[0] - 1
         weighted = vectors * tf.cast(weights, dtype)[:, None]
@@ -86,7 +87,7 @@ def weighted_cross_entropy(
             target = tf.cast(tf.gather(probabilities, labels[rows], batch_dims=1), tf.float32)
             total -= tf.reduce_sum(weights[rows] * tf.math.log(tf.maximum(target, SMALLEST)))
             to_vectors = to_vectors.write(i, probabilities @ items)
-            to_items += tf.cast(tf.matmul(weighted[rows], probabilities, transpose_a=True), tf.float32)
+            to_items = outer_sum.plus(to_items, probabilities, weighted[rows])
             to_bias += tf.cast(tf.cast(weights[rows], dtype)[None] @ probabilities, tf.float32)[0]
             if added:
                 shares = tf.cast(tf.gather(tf.reshape(probabilities, [-1]), places), tf.float32)
@@ -96,8 +97,7 @@ def weighted_cross_entropy(
             return i + 1, total, to_vectors, to_items, to_bias, to_values
 
         parts = tf.TensorArray(dtype, num_blocks, infer_shape=False, element_shape=[None, vectors.shape[1]])
-        # ∂Êᵀ: oneDNN makes a product with many columns in half the time of one with many rows (docs/performance.md).
-        zeros = tf.zeros(items.shape[::-1]), tf.zeros(bias.shape)
+        zeros = outer_sum.zeros(*items.shape), tf.zeros(bias.shape)
         of_values = tf.TensorArray(tf.float32, num_blocks, infer_shape=False, element_shape=[None, values.shape[1]])
         _, total, to_vectors, to_items, to_bias, to_values = tf.while_loop(
             lambda i, *_: i < num_blocks,
@@ -106,7 +106,8 @@ def weighted_cross_entropy(
             parallel_iterations=1,
         )
         to_vectors = (to_vectors.concat() - tf.gather(items, labels)) * tf.cast(weights, dtype)[:, None]
-        to_items = tf.tensor_scatter_nd_sub(tf.transpose(to_items), labels[:, None], tf.cast(weighted, tf.float32))
+        to_items = outer_sum.value(to_items)
+        to_items = tf.tensor_scatter_nd_sub(to_items, labels[:, None], tf.cast(weighted, tf.float32))
         to_bias = tf.tensor_scatter_nd_sub(to_bias, labels[:, None], weights)
 
         def gradient(upstream):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from katrec.layers.cross_entropy import BLOCK_ROWS
+from katrec.layers.outer_sum import OuterSum
 
 
 def weighted_multi_label_cross_entropy(
@@ -30,7 +31,7 @@ def weighted_multi_label_cross_entropy(
 @tf.custom_gradient
 def _sum_of_softplus(vectors, table, weights):
     """Returns Σ_n w_n Σ_a ln(1 + exp(v_n · u_a)); no gradient reaches the weights."""
-    num_blocks = tf.maximum(-(-tf.shape(vectors)[0] // BLOCK_ROWS), 1)
+    num_blocks, outer_sum = tf.maximum(-(-tf.shape(vectors)[0] // BLOCK_ROWS), 1), OuterSum()
 
     def block(i, total, to_vectors, to_table):
         rows = slice(i * BLOCK_ROWS, (i + 1) * BLOCK_ROWS)
@@ -38,14 +39,14 @@ def _sum_of_softplus(vectors, table, weights):
         total += tf.reduce_sum(own * tf.nn.softplus(scores))
         slopes = own * tf.sigmoid(scores)
         to_vectors = to_vectors.write(i, slopes @ table)
-        return i + 1, total, to_vectors, to_table + tf.matmul(vectors[rows], slopes, transpose_a=True)
+        return i + 1, total, to_vectors, outer_sum.plus(to_table, slopes, vectors[rows])
 
     parts = tf.TensorArray(tf.float32, num_blocks, infer_shape=False, element_shape=[None, vectors.shape[1]])
     _, total, to_vectors, to_table = tf.while_loop(
         lambda i, *_: i < num_blocks,
         block,
-        (tf.constant(0), tf.constant(0.0), parts, tf.zeros(table.shape[::-1])),
+        (tf.constant(0), tf.constant(0.0), parts, outer_sum.zeros(*table.shape)),
         parallel_iterations=1,
     )
-    to_vectors = to_vectors.concat()
-    return total, lambda upstream: (upstream * to_vectors, upstream * tf.transpose(to_table), None)
+    to_vectors, to_table = to_vectors.concat(), outer_sum.value(to_table)
+    return total, lambda upstream: (upstream * to_vectors, upstream * to_table, None)
