@@ -120,6 +120,8 @@ def test_a_models_own_defaults_hold_until_a_flag_says_otherwise():
     assert from_dict(dataclasses.asdict(extension), "x") == extension
     with pytest.raises(FlagError, match="--user_modeling=True: needs the head"):
         parsed("--model=katrec_next_item", "--user_modeling")
+    # A baseline has no users' vectors, whatever the flags of its data set say.
+    parsed("--model=bert4rec", "--nohead", "--user_modeling")
     with pytest.raises(FlagError, match="--entity_loss=0.5: needs attribute_vectors"):
         parsed("--model=katrec_next_item", "--noattribute_vectors")
     parsed("--model=katrec_next_item", "--noattribute_vectors", "--entity_loss=0")

@@ -22,7 +22,7 @@ from katrec.common.rankings import RANKINGS
 from katrec.common.threads import JOBS, default_jobs
 from katrec.data.dataset import load
 from katrec.experiments.children import Children
-from katrec.experiments.planning import GROUPS, Plan, named_ablations, preparation
+from katrec.experiments.planning import GROUPS, Plan, longest_first, named_ablations, preparation
 from katrec.experiments.running import printable, run_all
 from katrec.experiments.variants import ABLATIONS
 from katrec.models import registry
@@ -112,7 +112,7 @@ def main(datasets: list[str]) -> None:
     if FLAGS.dry_run:
         commands = [
             *(command for commands in preparations.values() for command in commands),
-            *(run.command for runs in planned.values() for run in runs.values()),
+            *(run.command for runs in planned.values() for run in longest_first(runs)),
         ]
         print("\n".join(map(printable, commands)))
         print(f"would then write {', '.join(os.path.join(results_dir, dataset) for dataset in datasets)}")
@@ -124,7 +124,7 @@ def main(datasets: list[str]) -> None:
         if not all(map(_succeeds, commands)):
             failed.append(f"preparing {dataset}")
             del planned[dataset]
-    errors = run_all([run for runs in planned.values() for run in runs.values()], FLAGS.jobs)
+    errors = run_all([run for runs in planned.values() for run in longest_first(runs)], FLAGS.jobs)
     failed += [run.name for run in errors]
     # TensorFlow takes seconds to import: all else comes first.
     from katrec.reporting import cold

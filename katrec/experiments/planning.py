@@ -75,8 +75,7 @@ class Plan(NamedTuple):
     def runs(self, dataset: str) -> dict[tuple[str, str, str], PlannedRun]:
         """Returns {(model, variant, seed): run} of a data set; the variant is "none" for the model itself.
 
-        Figure 5 needs KATRec without positional embedding: one seed of it is trained beside KATRec. Seed by seed, the
-        last of `registry.MODELS` first: these train longest, and one that begins at the end has one core at work.
+        Figure 5 needs KATRec without positional embedding: one seed of it is trained beside KATRec.
         """
         keys = [(model, "none", seed) for seed in self.seeds for model in self.models]
         keys += [
@@ -84,8 +83,6 @@ class Plan(NamedTuple):
         ]
         if "katrec" in self.models and not self.cold_item_share:
             keys.append(("katrec", "no_position", self.seeds[0]))
-        longest_first = list(registry.MODELS)[::-1]
-        keys.sort(key=lambda key: (self.seeds.index(key[2]), longest_first.index(key[0])))
         return {key: self._run(dataset, *key) for key in keys}
 
     def _run(self, dataset: str, model: str, variant: str, seed: str) -> PlannedRun:
@@ -107,6 +104,18 @@ class Plan(NamedTuple):
             f"--ablation={variant}",
         )
         return PlannedRun(f"{dataset}/{name}", os.path.join(self.runs_dir, dataset, name), arguments)
+
+
+def longest_first(runs: dict[tuple[str, str, str], PlannedRun]) -> list[PlannedRun]:
+    """Returns a data set's runs as they are begun: seed by seed, the last of `registry.MODELS` first.
+
+    These train longest, and a long one that begins at the end has one core at work.
+
+    Args:
+      runs: what `Plan.runs` returned.
+    """
+    models, seeds = list(registry.MODELS)[::-1], list(dict.fromkeys(seed for *_, seed in runs))
+    return [runs[key] for key in sorted(runs, key=lambda key: (seeds.index(key[2]), models.index(key[0])))]
 
 
 def named_ablations(names: Sequence[str]) -> list[str]:

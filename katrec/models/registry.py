@@ -85,7 +85,8 @@ def check(settings: Settings) -> None:
         raise UserError("num_samples=0: sasrec_loss=gbce needs negatives")
     if settings.entity_loss and not settings.attribute_vectors:
         raise UserError(f"entity_loss={settings.entity_loss:g}: needs attribute_vectors, the vectors that it trains")
-    if settings.user_modeling and not settings.head:
+    # A data set's flags may have explicit users for KATRec; the baselines have none.
+    if settings.user_modeling and not settings.head and not MODELS[settings.model].baseline:
         raise UserError("user_modeling=True: needs the head, which joins the user's vector and the hidden state")
 
 

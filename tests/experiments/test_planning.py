@@ -1,4 +1,4 @@
-from katrec.experiments.planning import Plan
+from katrec.experiments.planning import Plan, longest_first
 from tests.conftest import ROOT
 
 
@@ -19,18 +19,18 @@ def test_one_stopping_metric_for_all_models_has_runs_of_its_own():
     assert all(run.folder.startswith("runs/beauty/full-MAP/") for run in given)
 
 
-def test_seed_by_seed_the_longest_runs_are_first():
+def test_seed_by_seed_the_longest_runs_are_begun_first():
     models, seeds = ["bprmf", "katrec", "sasrec", "katrec_next_item"], ["7", "1"]
-    plan = Plan(models, ["concat"], seeds, ["1"], str(ROOT / "datasets"), "runs")
-    assert list(plan.runs("ml-100k")) == [
-        ("katrec_next_item", "none", "7"),
-        ("katrec", "none", "7"),
-        ("katrec", "no_position", "7"),
-        ("sasrec", "none", "7"),
-        ("bprmf", "none", "7"),
-        ("katrec_next_item", "none", "1"),
-        ("katrec", "none", "1"),
-        ("katrec", "concat", "1"),
-        ("sasrec", "none", "1"),
-        ("bprmf", "none", "1"),
+    planned = Plan(models, ["concat"], seeds, ["1"], str(ROOT / "datasets"), "runs").runs("ml-100k")
+    assert [run.name.split("/")[1] for run in longest_first(planned)] == [
+        "katrec_next_item-seed7",
+        "katrec-seed7",
+        "katrec-no_position-seed7",
+        "sasrec-seed7",
+        "bprmf-seed7",
+        "katrec_next_item-seed1",
+        "katrec-seed1",
+        "katrec-concat-seed1",
+        "sasrec-seed1",
+        "bprmf-seed1",
     ]
