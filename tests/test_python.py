@@ -126,33 +126,32 @@ def test_keras_3_loaded_before_is_said():
     )
 
 
-def test_tensorflow_may_be_imported_first():
-    """With Keras 2: what this Python's TensorFlow brings, or from Python 3.12 on is asked for."""
-    environment = {**os.environ, **({"TF_USE_LEGACY_KERAS": "1"} if sys.version_info >= (3, 12) else {})}
-    program = "import tensorflow, katrec; print(katrec.Settings().model)"
+# What TensorFlow needs where it is imported first: from Python 3.12 on it must be asked for Keras 2.
+KERAS_2 = {"TF_USE_LEGACY_KERAS": "1"} if sys.version_info >= (3, 12) else {}
+
+
+def printed(program, given):
+    """Returns what a program prints with `given` in its environment, which says nothing else of oneDNN."""
+    environment = {name: text for name, text in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"} | given
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.stdout == "katrec\n", done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_tensorflow_may_be_imported_first():
+    assert printed("import tensorflow, katrec; print(katrec.Settings().model)", KERAS_2) == "katrec\n"
 
 
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="asked for on x86 processors alone")
 @pytest.mark.parametrize(("given", "expected"), [({}, True), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, False)])
 def test_products_are_onednns_unless_the_environment_says_no(given, expected):
-    environment = {name: text for name, text in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"} | given
     program = "import katrec; from tensorflow.python.util import _pywrap_util_port as port; print(port.IsMklEnabled())"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.stdout == f"{expected}\n", done.stderr
+    assert printed(program, given) == f"{expected}\n"
 
 
 def test_onednn_is_not_asked_for_once_tensorflow_is_loaded():
     """It would not come, and the layers would believe that it is there."""
-    keras = {"TF_USE_LEGACY_KERAS": "1"} if sys.version_info >= (3, 12) else {}
-    environment = {name: text for name, text in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"} | keras
     program = "import os, tensorflow, katrec; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.stdout == "None\n", done.stderr
+    assert printed(program, KERAS_2) == "None\n"
